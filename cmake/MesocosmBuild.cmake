@@ -1,0 +1,57 @@
+# How every target of this project is compiled: C++20, all warnings as errors, ccache, one target a folder.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Sloppiness is what precompiled headers need; the base directory lets several checkouts share results.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+endif()
+find_program(LLD ld.lld)
+if(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_library(meso_options INTERFACE)
+target_compile_options(meso_options INTERFACE -Wall -Wextra -Werror)
+target_include_directories(meso_options INTERFACE ${CMAKE_SOURCE_DIR})
+if(MESOCOSM_SANITIZE)
+  target_compile_options(meso_options INTERFACE -fsanitize=${MESOCOSM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(meso_options INTERFACE -fsanitize=${MESOCOSM_SANITIZE})
+endif()
+
+# mesocosm_library(NAME FOLDER PUBLIC deps... PRIVATE deps...): target meso_NAME from every .cc file in FOLDER.
+function(mesocosm_library name folder)
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)
+  if(sources)
+    add_library(meso_${name} STATIC ${sources})
+    target_link_libraries(meso_${name} PUBLIC meso_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  else()
+    add_library(meso_${name} INTERFACE)
+    target_link_libraries(meso_${name} INTERFACE meso_options ${ARG_PUBLIC} ${ARG_PRIVATE})
+  endif()
+endfunction()
+
+# mesocosm_tests(NAME FOLDER deps...): one Catch2 program from every .cc file in FOLDER, known to ctest by its cases' tags.
+function(mesocosm_tests name folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  if(NOT TARGET catch_main)  # Catch2's own code, compiled once
+    add_library(catch_main STATIC ${CMAKE_SOURCE_DIR}/tests/main.cc)
+    target_link_libraries(catch_main PUBLIC meso_options Catch2::Catch2)
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE catch_main ${ARGN})
+  target_compile_definitions(${name} PRIVATE MESOCOSM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_precompile_headers(${name} PRIVATE <catch2/catch.hpp>)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
