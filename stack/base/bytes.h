@@ -82,6 +82,7 @@ class Bytes {
   friend bool operator==(const Bytes& a, const Bytes& b) { return equal(a, b); }
 
  private:
+  friend class ByteWriter;
   struct Buffer {
     std::uint32_t references;
   };
