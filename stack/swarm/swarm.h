@@ -1,5 +1,5 @@
-// Swarm: a host's connections. Dials and accepts over its transports, keeps limits, knows peers, and gives streams to
-// protocols.
+// Swarm: a host's connections. Dials and accepts over its transports, keeps limits, knows peers, and gives
+// streams to protocols.
 #pragma once
 
 #include <cstddef>
@@ -34,22 +34,40 @@ class SwarmObserver {
   // Its protocols became known or changed: PeerStore::protocols(peer). (After identify, or a push.)
   virtual void on_peer_protocols(const PeerId& peer) { static_cast<void>(peer); }
   virtual void on_dial_failed(const PeerId& peer, const Error& error) {
-    static_cast<void>(peer);
-    static_cast<void>(error);
+    static_cast<void>(peer), static_cast<void>(error);
   }
+  // Its connection was refused by one of our limits; `error` (ErrorCode::limit) names it.
+  virtual void on_refused(const PeerId& peer, const Error& error) {
+    static_cast<void>(peer), static_cast<void>(error);
+  }
+  virtual void on_self_changed() {}  // our protocols or listen addresses changed
 
  protected:
   ~SwarmObserver() = default;
 };
 
 struct SwarmLimits {
-  std::size_t connections = 4096;          // in all
+  std::size_t connections = 4096;  // in all
   std::size_t inbound = 4096;
   std::size_t per_peer = 4;
-  std::size_t pending_dials = 256;         // further dials wait
-  std::size_t pending_inbound = 256;       // handshakes under way; further ones are refused
-  Duration dial_timeout = 15s;
+  std::size_t pending_dials = 256;     // further dials wait
+  std::size_t pending_inbound = 256;   // handshakes under way; further ones are refused
+  Duration dial_timeout = 15s;         // for all addresses of a peer together
+  std::size_t parallel_addresses = 8;  // of one peer under way at once
+  Duration dial_stagger = 250ms;       // until the next address is tried too (RFC 8305, section 5)
 };
+
+// Payload bytes by protocol, both over streams that we opened and that we accepted.
+struct ProtocolTraffic {
+  ProtocolId protocol;
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+};
+
+// Two connections between the same two peers, such as when both dial at once, are both kept up to the limit
+// of per_peer, and streams are opened on the oldest; so do go-libp2p (p2p/net/swarm: addConn, bestConnToPeer)
+// and rust-libp2p. A dial under way is not cancelled when an inbound connection of that peer comes first:
+// both sides would do so at the same time, and end with none.
 
 class Swarm final {
  public:
@@ -58,30 +76,36 @@ class Swarm final {
 
   const PeerId& local_peer() const;
   PeerStore& peers();
-  const ProtocolTable& protocol_table() const;          // for transports
+  const PeerStore& peers() const;
+  const ProtocolTable& protocol_table() const;  // for transports
   void add_transport(std::unique_ptr<Transport> transport);
 
-  Result<Multiaddr> listen(const Multiaddr& address);   // returns it with the port that was chosen
+  Result<Multiaddr> listen(const Multiaddr& address);  // returns it with the port that was chosen
   std::vector<Multiaddr> listen_addresses() const;
 
-  // Connects to a peer at these addresses and at those that the peer store knows; nothing if it is connected or
-  // being dialed already. on_peer_connected or on_dial_failed follows.
+  // Connects to a peer at these addresses and at those that the peer store knows; nothing if it is connected
+  // or being dialed already. on_peer_connected or on_dial_failed follows.
   void dial(const PeerId& peer, std::span<const Multiaddr> addresses = {});
+  // Says goodbye on every connection of the peer, on which no more streams are opened; on_peer_disconnected
+  // follows.
   void disconnect(const PeerId& peer);
   bool connected(const PeerId& peer) const;
-  std::vector<PeerId> connected_peers() const;          // in order of connecting
+  std::vector<PeerId> connected_peers() const;  // in order of connecting
   std::size_t connection_count() const;
   // The peer's connection that streams are opened on (the oldest), or null.
   Connection* connection(const PeerId& peer);
 
-  // Opens a stream over the peer's connection; lazily if it is known to speak the only protocol offered. Null if
-  // the peer is not connected.
-  std::unique_ptr<Stream> open(const PeerId& peer, std::span<const ProtocolId> offers, Stream::Events& events);
+  // Opens a stream over the peer's connection; lazily if it is known to speak the only protocol offered. Null
+  // if the peer is not connected. The names must outlive the swarm.
+  std::unique_ptr<Stream> open(const PeerId& peer, std::span<const ProtocolId> offers,
+                               Stream::Events& events);
 
   void handle(ProtocolId protocol, ProtocolHandler& handler);  // the name must outlive the swarm
   void unhandle(ProtocolId protocol);
-  std::vector<ProtocolId> protocols() const;            // in order of registration
+  std::vector<ProtocolId> protocols() const;     // in order of registration
+  std::vector<ProtocolTraffic> traffic() const;  // in order of first use
   void observe(SwarmObserver& observer);
+  void unobserve(SwarmObserver& observer);
   // For identify: the peer's protocols are now these.
   void set_peer_protocols(const PeerId& peer, std::vector<std::string> protocols);
 

@@ -1,0 +1,554 @@
+#include "stack/swarm/swarm.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+
+namespace {
+
+constexpr std::uint32_t kResourceLimit = 0x1001;  // go-libp2p's connection error code for a refusal
+constexpr std::size_t kMaxGoodbyes = 64;          // refused connections that are still saying why
+
+}  // namespace
+
+struct Swarm::Impl final : ProtocolTable {
+  struct Link;
+  struct PeerDial;
+  struct Attempt;
+  struct Listen;
+
+  Impl(Env& environment, const PeerId& self, const SwarmLimits& bounds);
+  ~Impl() override;
+
+  // ProtocolTable.
+  ProtocolId find(std::string_view offered) const override;
+  void count(ProtocolId protocol, Direction direction, std::size_t bytes) const override;
+
+  // Dialing.
+  PeerDial* dial_of(const PeerId& peer);
+  void pump();
+  void start(PeerDial& dial);
+  void fail_dial(PeerDial& dial, const Error& error);
+  std::unique_ptr<PeerDial> take(PeerDial& dial);
+  void on_dialed(PeerDial& dial, std::unique_ptr<Connection> connection);
+
+  // Connections.
+  Error over_limit(const PeerId& peer, Direction direction) const;
+  void add(std::unique_ptr<Connection> connection);
+  void refuse(std::unique_ptr<Connection> connection, const Error& error);
+  void on_inbound(std::unique_ptr<Connection> connection);
+  void on_stream(std::unique_ptr<Stream> stream);
+  void on_closed(Link& link, const Error& error);
+  template <class Visit>
+  void each_link(const PeerId& peer, Visit&& visit) const;  // oldest first
+  Link* oldest(const PeerId& peer) const;                   // that is not closing
+  std::size_t links_of(const PeerId& peer) const;
+  Transport* transport_for(const Multiaddr& address) const;
+  void bury(std::unique_ptr<Link> link);
+  void bury(std::unique_ptr<PeerDial> dial);
+  void empty_graveyard();
+  template <class Notify>
+  void tell(Notify&& notify) {  // observers may come during it; those that went are null
+    for (std::size_t i = 0; i < observers.size(); ++i) {
+      if (observers[i] != nullptr) notify(*observers[i]);
+    }
+  }
+
+  struct Spoken {  // a protocol that we handle (or only opened: no handler), with its traffic
+    ProtocolId protocol;
+    ProtocolHandler* handler;
+    std::uint64_t sent;
+    std::uint64_t received;
+  };
+  Spoken& spoken_entry(ProtocolId protocol) const;
+
+  Env env;
+  PeerId local;
+  SwarmLimits limits;
+  PeerStore peers;
+  std::vector<std::unique_ptr<Transport>> transports;
+  std::vector<std::unique_ptr<Listen>> listens;
+  std::vector<SwarmObserver*> observers;
+  mutable std::vector<Spoken> spoken;
+  std::vector<std::unique_ptr<Link>> links;      // by (hash of peer, sequence)
+  std::vector<std::unique_ptr<Link>> goodbyes;   // refused, until they are closed
+  std::vector<std::unique_ptr<PeerDial>> dials;  // first come, first started
+  std::vector<std::unique_ptr<Link>> dead_links;
+  std::vector<std::unique_ptr<PeerDial>> dead_dials;
+  std::uint32_t next_sequence = 0;
+  std::uint32_t inbound = 0;
+  std::uint32_t dials_started = 0;
+  MemberTask<&Impl::pump> pump_task{*this};
+  MemberTask<&Impl::empty_graveyard> graveyard_task{*this};
+};
+
+// One connection of ours.
+struct Swarm::Impl::Link final : Connection::Events {
+  Link(Impl& owner, std::unique_ptr<Connection> made)
+      : swarm(owner), connection(std::move(made)), hash(peer().hash()) {
+    connection->set_events(*this);
+  }
+  const PeerId& peer() const { return connection->info().peer; }
+  void on_stream(std::unique_ptr<Stream> stream) override {
+    if (!refused) swarm.on_stream(std::move(stream));
+  }
+  void on_closed(Error error) override { swarm.on_closed(*this, error); }
+
+  Impl& swarm;
+  std::unique_ptr<Connection> connection;
+  std::uint64_t hash;
+  std::uint32_t sequence = 0;  // order of connecting
+  bool closing = false;
+  bool refused = false;
+};
+
+struct Swarm::Impl::Attempt final : Dial::Events {
+  Attempt(PeerDial& owner, std::size_t which) : dial(owner), address(which) {}
+  void on_connected(std::unique_ptr<Connection> connection) override;
+  void on_failed(Error error) override;
+
+  PeerDial& dial;
+  std::size_t address;
+  std::unique_ptr<Dial> under_way;  // null when it has failed
+};
+
+// The addresses of one peer, tried in order: the next one starts when one fails or a stagger has passed, and
+// the first connection wins.
+//
+//   waiting --start--> under way --first connected--> add the link
+//                          |------every one failed, or the time is up--> on_dial_failed
+struct Swarm::Impl::PeerDial {
+  PeerDial(Impl& owner, const PeerId& whom) : swarm(owner), peer(whom), hash(whom.hash()) {}
+
+  void add_addresses(std::span<const Multiaddr> more);
+  void try_next();
+  void on_attempt_failed(Attempt& attempt, const Error& error);
+  void on_deadline() {
+    swarm.fail_dial(
+        *this, {ErrorCode::timeout, "none of " + std::to_string(addresses.size()) + " addresses answered"});
+  }
+
+  Impl& swarm;
+  PeerId peer;
+  std::uint64_t hash;
+  bool started = false;
+  std::vector<Multiaddr> addresses;
+  std::size_t next = 0;
+  std::size_t active = 0;
+  std::vector<std::unique_ptr<Attempt>> attempts;
+  Error last{ErrorCode::unsupported, "no transport for its addresses"};
+  MemberTimer<&PeerDial::try_next> stagger{*this};
+  MemberTimer<&PeerDial::on_deadline> deadline{*this};
+};
+
+struct Swarm::Impl::Listen final : Listening::Events {
+  explicit Listen(Impl& owner) : swarm(owner) {}
+  void on_connection(std::unique_ptr<Connection> connection) override {
+    swarm.on_inbound(std::move(connection));
+  }
+
+  Impl& swarm;
+  std::unique_ptr<Listening> listening;
+};
+
+Swarm::Impl::Impl(Env& environment, const PeerId& self, const SwarmLimits& bounds)
+    : env(environment), local(self), limits(bounds) {}
+Swarm::Impl::~Impl() = default;
+
+// ---- Protocols ----
+
+ProtocolId Swarm::Impl::find(std::string_view offered) const {
+  for (const Spoken& entry : spoken) {
+    if (entry.handler != nullptr && entry.protocol == offered) return entry.protocol;
+  }
+  return {};
+}
+
+Swarm::Impl::Spoken& Swarm::Impl::spoken_entry(ProtocolId protocol) const {
+  for (Spoken& entry : spoken) {
+    if (entry.protocol.data() == protocol.data() && entry.protocol.size() == protocol.size()) return entry;
+  }
+  for (Spoken& entry : spoken) {
+    if (entry.protocol == protocol) return entry;
+  }
+  return spoken.emplace_back(Spoken{protocol, nullptr, 0, 0});
+}
+
+void Swarm::Impl::count(ProtocolId protocol, Direction direction, std::size_t bytes) const {
+  Spoken& entry = spoken_entry(protocol);
+  (direction == Direction::outbound ? entry.sent : entry.received) += bytes;
+}
+
+void Swarm::Impl::on_stream(std::unique_ptr<Stream> stream) {
+  const ProtocolId protocol = stream->protocol();
+  for (const Spoken& entry : spoken) {
+    if (entry.handler != nullptr && entry.protocol == protocol)
+      return entry.handler->on_stream(std::move(stream));
+  }
+  stream->reset();  // unhandled between its negotiation and now
+}
+
+// ---- Dialing ----
+
+Swarm::Impl::PeerDial* Swarm::Impl::dial_of(const PeerId& peer) {
+  const std::uint64_t hash = peer.hash();
+  for (const auto& dial : dials) {
+    if (dial->hash == hash && dial->peer == peer) return dial.get();
+  }
+  return nullptr;
+}
+
+// Starts those that wait, as far as the limit allows. At the end of the turn, so that nobody is called back
+// inside dial().
+void Swarm::Impl::pump() {
+  for (std::size_t i = 0; i < dials.size() && dials_started < limits.pending_dials;) {
+    PeerDial& dial = *dials[i];
+    if (!dial.started) start(dial);
+    if (i < dials.size() && dials[i].get() == &dial) ++i;
+  }
+}
+
+void Swarm::Impl::start(PeerDial& dial) {
+  dial.started = true;
+  ++dials_started;
+  if (oldest(dial.peer) != nullptr) return bury(take(dial));  // it came to us while this waited
+  if (dial.peer == local) return fail_dial(dial, {ErrorCode::unsupported, "this is ourselves"});
+  if (links.size() >= limits.connections) {
+    return fail_dial(dial, {ErrorCode::limit, "connections: " + std::to_string(limits.connections)});
+  }
+  dial.add_addresses(peers.addresses(dial.peer));
+  if (dial.addresses.empty()) return fail_dial(dial, {ErrorCode::not_found, "no address known"});
+  env.clock.arm_after(dial.deadline, limits.dial_timeout);
+  dial.try_next();
+}
+
+void Swarm::Impl::PeerDial::add_addresses(std::span<const Multiaddr> more) {
+  for (const Multiaddr& address : more) {
+    if (addresses.size() == PeerStore::kMaxAddressesPerPeer) return;
+    const auto named = address.peer();
+    if (named && *named != peer) continue;
+    Multiaddr plain = named ? address.without_peer() : address;
+    if (std::find(addresses.begin(), addresses.end(), plain) == addresses.end())
+      addresses.push_back(std::move(plain));
+  }
+}
+
+void Swarm::Impl::PeerDial::try_next() {
+  while (next < addresses.size()) {
+    const std::size_t which = next++;
+    Transport* transport = swarm.transport_for(addresses[which]);
+    if (transport == nullptr) continue;
+    Attempt& attempt = *attempts.emplace_back(std::make_unique<Attempt>(*this, which));
+    attempt.under_way = transport->dial(addresses[which], &peer, attempt);
+    ++active;
+    if (next < addresses.size() && active < swarm.limits.parallel_addresses) {
+      swarm.env.clock.arm_after(stagger, swarm.limits.dial_stagger);
+    }
+    return;
+  }
+  if (active == 0) swarm.fail_dial(*this, last);
+}
+
+void Swarm::Impl::PeerDial::on_attempt_failed(Attempt& attempt, const Error& error) {
+  --active;
+  last = error;
+  last.detail = addresses[attempt.address].to_string() + (error.detail.empty() ? "" : ": " + error.detail);
+  try_next();
+}
+
+void Swarm::Impl::Attempt::on_connected(std::unique_ptr<Connection> connection) {
+  if (connection->info().peer != dial.peer) {
+    return dial.on_attempt_failed(*this, {ErrorCode::peer_mismatch, connection->info().peer.to_string()});
+  }
+  dial.swarm.on_dialed(dial, std::move(connection));
+}
+
+void Swarm::Impl::Attempt::on_failed(Error error) { dial.on_attempt_failed(*this, error); }
+
+std::unique_ptr<Swarm::Impl::PeerDial> Swarm::Impl::take(PeerDial& dial) {
+  const auto at =
+      std::find_if(dials.begin(), dials.end(), [&](const auto& other) { return other.get() == &dial; });
+  MC_ASSERT(at != dials.end());
+  std::unique_ptr<PeerDial> taken = std::move(*at);
+  dials.erase(at);
+  if (taken->started) --dials_started;
+  env.clock.disarm(taken->stagger);
+  env.clock.disarm(taken->deadline);
+  if (!dials.empty()) env.clock.defer(pump_task);
+  return taken;
+}
+
+void Swarm::Impl::fail_dial(PeerDial& dial, const Error& error) {
+  const PeerId peer = dial.peer;
+  bury(take(dial));
+  env.trace.record({TraceKind::dial_failed, peer.hash(), 0, static_cast<std::uint64_t>(error.code)});
+  tell([&](SwarmObserver& observer) { observer.on_dial_failed(peer, error); });
+}
+
+void Swarm::Impl::on_dialed(PeerDial& dial, std::unique_ptr<Connection> connection) {
+  const Error full = over_limit(dial.peer, Direction::outbound);
+  if (full.ok() || links_of(dial.peer) > 0) {
+    bury(take(dial));
+  } else {
+    fail_dial(dial, full);
+  }
+  if (full.ok()) {
+    add(std::move(connection));
+  } else {
+    refuse(std::move(connection), full);
+  }
+}
+
+// ---- Connections ----
+
+Error Swarm::Impl::over_limit(const PeerId& peer, Direction direction) const {
+  const auto full = [](const char* what, std::size_t limit) {
+    return Error{ErrorCode::limit, std::string(what) + ": " + std::to_string(limit)};
+  };
+  if (links.size() >= limits.connections) return full("connections", limits.connections);
+  if (direction == Direction::inbound && inbound >= limits.inbound) return full("inbound", limits.inbound);
+  if (links_of(peer) >= limits.per_peer) return full("per_peer", limits.per_peer);
+  return {};
+}
+
+void Swarm::Impl::on_inbound(std::unique_ptr<Connection> connection) {
+  const PeerId peer = connection->info().peer;
+  Error full = over_limit(peer, Direction::inbound);
+  if (peer == local) full = {ErrorCode::limit, "this is ourselves"};
+  if (full.ok()) return add(std::move(connection));
+  refuse(std::move(connection), full);
+  tell([&](SwarmObserver& observer) { observer.on_refused(peer, full); });
+}
+
+void Swarm::Impl::refuse(std::unique_ptr<Connection> connection, const Error&) {
+  if (goodbyes.size() >= kMaxGoodbyes) return;  // dropped without a word
+  auto& link = *goodbyes.emplace_back(std::make_unique<Link>(*this, std::move(connection)));
+  link.refused = true;
+  link.connection->close(kResourceLimit);
+}
+
+void Swarm::Impl::add(std::unique_ptr<Connection> connection) {
+  auto made = std::make_unique<Link>(*this, std::move(connection));
+  Link& link = *made;
+  link.sequence = next_sequence++;
+  const PeerId peer = link.peer();
+  const bool first = links_of(peer) == 0;
+  const auto at = std::upper_bound(links.begin(), links.end(), link.hash,
+                                   [](std::uint64_t hash, const auto& other) { return hash < other->hash; });
+  links.insert(at, std::move(made));
+  const ConnectionInfo& info = link.connection->info();
+  if (info.direction == Direction::inbound) ++inbound;
+  peers.pin(peer, true);
+  env.trace.record(
+      {TraceKind::connected, link.hash, 0, info.direction == Direction::outbound ? 1u : 0u, info.security});
+  if (first) tell([&](SwarmObserver& observer) { observer.on_peer_connected(peer); });
+  tell([&](SwarmObserver& observer) { observer.on_connection(*link.connection); });
+}
+
+void Swarm::Impl::on_closed(Link& link, const Error& error) {
+  auto& home = link.refused ? goodbyes : links;
+  const auto at =
+      std::find_if(home.begin(), home.end(), [&](const auto& other) { return other.get() == &link; });
+  MC_ASSERT(at != home.end());
+  std::unique_ptr<Link> gone = std::move(*at);
+  home.erase(at);
+  bury(std::move(gone));  // alive to the end of the turn
+  if (link.refused) return;
+  if (link.connection->info().direction == Direction::inbound) --inbound;
+  env.trace.record({TraceKind::disconnected, link.hash, 0, static_cast<std::uint64_t>(error.code)});
+  if (links_of(link.peer()) > 0) return;
+  peers.pin(link.peer(), false);
+  tell([&](SwarmObserver& observer) { observer.on_peer_disconnected(link.peer()); });
+}
+
+template <class Visit>
+void Swarm::Impl::each_link(const PeerId& peer, Visit&& visit) const {
+  const std::uint64_t hash = peer.hash();
+  auto at = std::lower_bound(links.begin(), links.end(), hash,
+                             [](const auto& link, std::uint64_t value) { return link->hash < value; });
+  for (; at != links.end() && (*at)->hash == hash; ++at) {
+    if ((*at)->peer() == peer) visit(**at);
+  }
+}
+
+Swarm::Impl::Link* Swarm::Impl::oldest(const PeerId& peer) const {
+  Link* first = nullptr;
+  each_link(peer, [&](Link& link) {
+    if (first == nullptr && !link.closing) first = &link;
+  });
+  return first;
+}
+
+std::size_t Swarm::Impl::links_of(const PeerId& peer) const {
+  std::size_t count = 0;
+  each_link(peer, [&](Link&) { ++count; });
+  return count;
+}
+
+Transport* Swarm::Impl::transport_for(const Multiaddr& address) const {
+  for (const auto& transport : transports) {
+    if (transport->can_dial(address)) return transport.get();
+  }
+  return nullptr;
+}
+
+// What ends inside its own callback lives to the end of the turn.
+void Swarm::Impl::bury(std::unique_ptr<Link> link) {
+  dead_links.push_back(std::move(link));
+  env.clock.defer(graveyard_task);
+}
+void Swarm::Impl::bury(std::unique_ptr<PeerDial> dial) {
+  dead_dials.push_back(std::move(dial));
+  env.clock.defer(graveyard_task);
+}
+void Swarm::Impl::empty_graveyard() {
+  std::exchange(dead_links, {}).clear();
+  std::exchange(dead_dials, {}).clear();
+  std::erase(observers, nullptr);
+}
+
+// ---- The public face ----
+
+Swarm::Swarm(Env& env, PeerId local, SwarmLimits limits)
+    : impl_(std::make_unique<Impl>(env, local, limits)) {}
+Swarm::~Swarm() = default;
+
+const PeerId& Swarm::local_peer() const { return impl_->local; }
+PeerStore& Swarm::peers() { return impl_->peers; }
+const PeerStore& Swarm::peers() const { return impl_->peers; }
+const ProtocolTable& Swarm::protocol_table() const { return *impl_; }
+
+void Swarm::add_transport(std::unique_ptr<Transport> transport) {
+  impl_->transports.push_back(std::move(transport));
+}
+
+Result<Multiaddr> Swarm::listen(const Multiaddr& address) {
+  Error why{ErrorCode::unsupported, "no transport for " + address.to_string()};
+  for (const auto& transport : impl_->transports) {
+    auto listen = std::make_unique<Impl::Listen>(*impl_);
+    auto listening = transport->listen(address, *listen);
+    if (listening) {
+      listen->listening = std::move(*listening);
+      const Multiaddr bound = impl_->listens.emplace_back(std::move(listen))->listening->address();
+      impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
+      return bound;
+    }
+    if (listening.error().code != ErrorCode::unsupported) return tl::unexpected(listening.error());
+    why = listening.error();
+  }
+  return tl::unexpected(why);
+}
+
+std::vector<Multiaddr> Swarm::listen_addresses() const {
+  std::vector<Multiaddr> addresses;
+  for (const auto& listen : impl_->listens) {
+    const Multiaddr address = listen->listening->address();
+    const auto endpoint = address.tcp_endpoint();
+    if (!endpoint || !endpoint->ip.is_unspecified()) {
+      addresses.push_back(address);
+      continue;
+    }
+    for (const IpAddress& ip : impl_->env.network.local_addresses()) {
+      if (ip.is_v4() == endpoint->ip.is_v4()) addresses.push_back(Multiaddr::tcp({ip, endpoint->port}));
+    }
+  }
+  return addresses;
+}
+
+void Swarm::dial(const PeerId& peer, std::span<const Multiaddr> addresses) {
+  if (impl_->oldest(peer) != nullptr) return;
+  Impl::PeerDial* dial = impl_->dial_of(peer);
+  if (dial == nullptr) {
+    dial = impl_->dials.emplace_back(std::make_unique<Impl::PeerDial>(*impl_, peer)).get();
+    impl_->env.clock.defer(impl_->pump_task);
+  }
+  dial->add_addresses(addresses);
+}
+
+void Swarm::disconnect(const PeerId& peer) {
+  impl_->each_link(peer, [](Impl::Link& link) {
+    if (link.closing) return;
+    link.closing = true;
+    link.connection->close();
+  });
+}
+
+bool Swarm::connected(const PeerId& peer) const { return impl_->links_of(peer) > 0; }
+
+std::vector<PeerId> Swarm::connected_peers() const {
+  std::vector<const Impl::Link*> order;
+  for (const auto& link : impl_->links) {
+    const bool again = std::any_of(order.rbegin(), order.rend(), [&](const Impl::Link* other) {
+      return other->hash == link->hash && other->peer() == link->peer();
+    });
+    if (!again) order.push_back(link.get());
+  }
+  std::sort(order.begin(), order.end(),
+            [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
+  std::vector<PeerId> peers;
+  peers.reserve(order.size());
+  for (const Impl::Link* link : order) peers.push_back(link->peer());
+  return peers;
+}
+
+std::size_t Swarm::connection_count() const { return impl_->links.size(); }
+
+Connection* Swarm::connection(const PeerId& peer) {
+  const Impl::Link* link = impl_->oldest(peer);
+  return link != nullptr ? link->connection.get() : nullptr;
+}
+
+std::unique_ptr<Stream> Swarm::open(const PeerId& peer, std::span<const ProtocolId> offers,
+                                    Stream::Events& events) {
+  Connection* through = connection(peer);
+  if (through == nullptr || offers.empty()) return nullptr;
+  const bool lazy = offers.size() == 1 && impl_->peers.speaks(peer, offers.front());
+  return through->open(offers, lazy, events);
+}
+
+void Swarm::handle(ProtocolId protocol, ProtocolHandler& handler) {
+  impl_->spoken_entry(protocol).handler = &handler;
+  impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
+}
+
+void Swarm::unhandle(ProtocolId protocol) {
+  if (impl_->find(protocol).empty()) return;
+  impl_->spoken_entry(protocol).handler = nullptr;
+  impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
+}
+
+std::vector<ProtocolId> Swarm::protocols() const {
+  std::vector<ProtocolId> list;
+  for (const Impl::Spoken& entry : impl_->spoken) {
+    if (entry.handler != nullptr) list.push_back(entry.protocol);
+  }
+  return list;
+}
+
+std::vector<ProtocolTraffic> Swarm::traffic() const {
+  std::vector<ProtocolTraffic> list;
+  for (const Impl::Spoken& entry : impl_->spoken)
+    list.push_back({entry.protocol, entry.sent, entry.received});
+  return list;
+}
+
+void Swarm::observe(SwarmObserver& observer) { impl_->observers.push_back(&observer); }
+
+void Swarm::unobserve(SwarmObserver& observer) {
+  std::replace(impl_->observers.begin(), impl_->observers.end(), &observer,
+               static_cast<SwarmObserver*>(nullptr));
+  impl_->env.clock.defer(impl_->graveyard_task);
+}
+
+void Swarm::set_peer_protocols(const PeerId& peer, std::vector<std::string> protocols) {
+  const bool known = impl_->peers.knows_protocols(peer);
+  const std::vector<std::string> before = impl_->peers.protocols(peer);
+  impl_->peers.set_protocols(peer, std::move(protocols));
+  if (known && impl_->peers.protocols(peer) == before) return;
+  impl_->tell([&](SwarmObserver& observer) { observer.on_peer_protocols(peer); });
+}
+
+}  // namespace mesocosm
