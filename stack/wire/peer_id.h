@@ -32,7 +32,7 @@ class PeerId {
   std::string to_cid() const;     // CIDv1, base32
   // The serialized public key when the id carries it (identity multihash), else empty.
   ByteView inlined_key() const;
-  std::uint64_t hash() const;     // the same on every machine
+  std::uint64_t hash() const;  // the same on every machine
 
   auto operator<=>(const PeerId&) const = default;
 
