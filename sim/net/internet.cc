@@ -1,0 +1,347 @@
+#include "sim/net/internet.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "sim/net/csv.h"
+#include "stack/base/assert.h"
+#include "stack/base/hash.h"
+
+namespace mesocosm {
+
+namespace {
+
+// Access links (docs/internet-model.md, "Access links" and "Jitter").
+constexpr double kHostingBps = 1e9;
+constexpr Duration kHostingQueue = 50ms;
+constexpr double kHostingLastMileMs = 0.4;  // median
+constexpr double kHostingLastMileSigma = 0.6;
+constexpr double kHostingJitterMs = 0.05;  // median
+constexpr double kHostingJitterSigma = 1.0;
+
+constexpr double kHomeLowestBps = 1e6;
+constexpr Duration kHomeUpQueue = 150ms;
+constexpr Duration kHomeDownQueue = 100ms;
+constexpr double kHomeRateCorrelation = 0.7;  // between the normal scores of up and down
+constexpr double kHomeToServerMs = 5.0;       // of the measured round trip that is beyond the last mile
+constexpr double kHomeShortestLastMileMs = 0.5;
+constexpr double kHomeLowestJitterMs = 1.0;  // medians are log-uniform between these
+constexpr double kHomeHighestJitterMs = 5.0;
+constexpr float kHomeLoss = 0.001F;
+
+constexpr std::size_t kMaxSites = 8192;  // 256 MiB of latencies
+constexpr std::size_t kMaxPlaces = 65'535;
+
+double normal_probability(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+
+std::uint32_t to_ns(double ms) { return static_cast<std::uint32_t>(std::llround(ms * 1e6)); }
+
+// exp(sigma * z(u)) at equal steps of u, with z held within +-3.
+class JitterShape {
+ public:
+  JitterShape() {
+    for (std::size_t i = 0; i <= kSteps; ++i) {
+      values_[i] = std::exp(Internet::kJitterSigma * normal_quantile(static_cast<double>(i) / kSteps));
+    }
+  }
+  double at(double u) const {
+    const double position = std::clamp(u, 0.0, 1.0) * kSteps;
+    const auto i = std::min(static_cast<std::size_t>(position), kSteps - 1);
+    return std::lerp(values_[i], values_[i + 1], position - static_cast<double>(i));
+  }
+
+ private:
+  static double normal_quantile(double u) {
+    double low = -3.0;
+    double high = 3.0;
+    for (int i = 0; i < 48; ++i) {
+      const double middle = (low + high) / 2;
+      (normal_probability(middle) < u ? low : high) = middle;
+    }
+    return low;
+  }
+  static constexpr std::size_t kSteps = 1024;
+  std::array<double, kSteps + 1> values_{};
+};
+
+double jitter_shape(double u) {
+  static const JitterShape shape;
+  return shape.at(u);
+}
+
+Result<> check_latency(Duration latency, std::string_view what) {
+  if (latency < 0ns) return fail(ErrorCode::limit, std::string(what) + ": below zero");
+  if (latency > Internet::kLongest) return fail(ErrorCode::limit, std::string(what) + ": over 2 s");
+  return {};
+}
+
+}  // namespace
+
+Result<Internet> Internet::make(const InternetConfig& config, const std::string& data_folder,
+                                const Rng& rng) {
+  Internet internet(rng);
+  const Result<> configured =
+      std::visit([&](const auto& kind) { return internet.configure(kind, data_folder); }, config);
+  if (!configured) return tl::unexpected(configured.error());
+  internet.absorb(config.index());
+  return internet;
+}
+
+Result<> Internet::load_facts(const std::string& data_folder) {
+  auto facts = Facts::load(data_folder);
+  if (!facts) return tl::unexpected(facts.error());
+  facts_ = std::make_unique<Facts>(std::move(*facts));
+  absorb(facts_->hash());
+  return {};
+}
+
+Result<> Internet::configure(const MeasuredMix& mix, const std::string& data_folder) {
+  const bool plain = std::all_of(mix.name.begin(), mix.name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (!plain || mix.name.empty()) return fail(ErrorCode::not_found, "internet: no mix '" + mix.name + "'");
+  if (auto loaded = load_facts(data_folder); !loaded) return loaded;
+  const std::string path = data_folder + "/mix_" + mix.name + ".csv";
+  auto text = read_text_file(path);
+  if (!text) return tl::unexpected(text.error());
+  absorb(hash64(as_bytes(*text)));
+  const auto entries = facts_->parse_mix(std::move(*text), path);
+  if (!entries) return tl::unexpected(entries.error());
+
+  placement_ = Placement::by_share;
+  double cumulative = 0;
+  for (const MixEntry& entry : *entries) {
+    const City& city = facts_->cities()[entry.city];
+    cumulative += entry.share;
+    places_.push_back({static_cast<std::uint32_t>(entry.city), entry.hosting, entry.country, city.name,
+                       city.at, cumulative, &facts_->country(entry.country)});
+  }
+  std::vector<std::pair<std::size_t, GeoPoint>> sites;
+  for (std::size_t i = 0; i < facts_->cities().size(); ++i) sites.emplace_back(i, facts_->cities()[i].at);
+  measure_sites(sites);
+  return {};
+}
+
+Result<> Internet::configure(const OwnPlaces& own, const std::string& data_folder) {
+  if (own.places.empty() || own.places.size() > kMaxSites) {
+    return fail(ErrorCode::limit,
+                "internet: 1 to 8192 places are possible, not " + std::to_string(own.places.size()));
+  }
+  if (auto loaded = load_facts(data_folder); !loaded) return loaded;
+  placement_ = Placement::by_share;
+  double cumulative = 0;
+  std::vector<std::pair<std::size_t, GeoPoint>> sites;
+  for (const OwnPlace& place : own.places) {
+    const bool valid = std::abs(place.at.lat) <= 90 && std::abs(place.at.lon) <= 180 && place.share > 0 &&
+                       std::isfinite(place.share) && place.hosting >= 0 && place.hosting <= 1;
+    if (!valid)
+      return fail(ErrorCode::limit, "internet: place '" + place.name + "': a number is out of range");
+    for (const bool hosting : {true, false}) {
+      const double share = place.share * (hosting ? place.hosting : 1 - place.hosting);
+      if (share <= 0) continue;
+      cumulative += share;
+      places_.push_back({static_cast<std::uint32_t>(sites.size()), hosting, place.country, place.name,
+                         place.at, cumulative, &facts_->country(place.country)});
+    }
+    sites.emplace_back(facts_->nearest_city(place.at), place.at);
+    absorb(hash64(as_bytes(place.name), hash64(as_bytes(place.country))));
+    for (double value : {place.at.lat, place.at.lon, place.share, place.hosting}) {
+      absorb(std::bit_cast<std::uint64_t>(value));
+    }
+  }
+  measure_sites(sites);
+  return {};
+}
+
+Result<> Internet::configure(const UniformLatency& uniform, const std::string&) {
+  for (const Duration latency : {uniform.low, uniform.high}) {
+    if (auto checked = check_latency(latency, "internet: uniform latency"); !checked) return checked;
+  }
+  if (uniform.low > uniform.high)
+    return fail(ErrorCode::limit, "internet: uniform latency: low is over high");
+  pairwise_ = true;
+  pair_low_ = uniform.low;
+  pair_high_ = uniform.high;
+  pair_seed_ = rng_.fork("pairs").next();
+  places_.resize(1);
+  absorb(static_cast<std::uint64_t>(pair_low_.count()));
+  absorb(static_cast<std::uint64_t>(pair_high_.count()));
+  return take_link(uniform.link);
+}
+
+Result<> Internet::configure(const StarLatency& star, const std::string&) {
+  if (star.spokes.empty() || star.spokes.size() >= kMaxPlaces) {
+    return fail(ErrorCode::limit, "internet: star: 1 to 65534 spokes are possible");
+  }
+  for (std::size_t i = 0; i < star.spokes.size(); ++i) {
+    const std::string what = "internet: star: latency of spoke " + std::to_string(i);
+    if (auto checked = check_latency(star.spokes[i], what); !checked) return checked;
+    absorb(static_cast<std::uint64_t>(star.spokes[i].count()));
+  }
+  // One site in the middle; the spokes are last miles.
+  placement_ = Placement::hub_first;
+  places_.resize(star.spokes.size() + 1);
+  spokes_ = star.spokes;
+  sites_ = 1;
+  one_way_ns_ = {0};
+  return take_link(star.link);
+}
+
+Result<> Internet::configure(const LatencyMatrix& matrix, const std::string&) {
+  if (matrix.size == 0 || matrix.size > kMaxSites) {
+    return fail(ErrorCode::limit,
+                "internet: matrix: 1 to 8192 rows are possible, not " + std::to_string(matrix.size));
+  }
+  if (matrix.one_way.size() != matrix.size * matrix.size) {
+    return fail(ErrorCode::limit, "internet: matrix: not square");
+  }
+  one_way_ns_.reserve(matrix.one_way.size());
+  for (std::size_t i = 0; i < matrix.one_way.size(); ++i) {
+    const Duration latency = matrix.one_way[i];
+    if (latency < 0ns || latency > kLongest) {
+      const std::string what = "internet: matrix: row " + std::to_string(i / matrix.size) + ", column " +
+                               std::to_string(i % matrix.size);
+      return check_latency(latency, what);
+    }
+    one_way_ns_.push_back(static_cast<std::uint32_t>(latency.count()));
+    absorb(static_cast<std::uint64_t>(latency.count()));
+  }
+  placement_ = Placement::round_robin;
+  sites_ = matrix.size;
+  places_.resize(matrix.size);
+  for (std::size_t i = 0; i < matrix.size; ++i) places_[i].site = static_cast<std::uint32_t>(i);
+  return take_link(matrix.link);
+}
+
+Result<> Internet::take_link(const HostLink& link) {
+  const auto valid_rate = [](double bps) { return bps >= 1 && bps <= 1e15; };
+  if (!valid_rate(link.up_bps) || !valid_rate(link.down_bps)) {
+    return fail(ErrorCode::limit, "internet: bandwidth: outside 1 bit/s to 1 Pbit/s");
+  }
+  if (!(link.loss >= 0 && link.loss < 1)) return fail(ErrorCode::limit, "internet: loss: outside [0, 1)");
+  if (auto checked = check_latency(link.jitter, "internet: jitter"); !checked) return checked;
+  if (link.queue <= 0ns || link.queue > 60s)
+    return fail(ErrorCode::limit, "internet: queue: outside (0, 60 s]");
+  link_ = link;
+  for (double value : {link.up_bps, link.down_bps, link.loss}) absorb(std::bit_cast<std::uint64_t>(value));
+  for (Duration value : {link.queue, link.jitter}) absorb(static_cast<std::uint64_t>(value.count()));
+  return {};
+}
+
+void Internet::measure_sites(const std::vector<std::pair<std::size_t, GeoPoint>>& sites) {
+  sites_ = sites.size();
+  one_way_ns_.resize(sites_ * sites_);
+  for (std::size_t i = 0; i < sites_; ++i) {
+    for (std::size_t j = i; j < sites_; ++j) {
+      const double rtt_ms = facts_->rtt_ms(sites[i].first, sites[i].second, sites[j].first, sites[j].second);
+      // To the microsecond, so that the last digits of sines do not matter.
+      const auto one_way = static_cast<std::uint32_t>(std::llround(rtt_ms / 2 * 1000) * 1000);
+      one_way_ns_[i * sites_ + j] = one_way_ns_[j * sites_ + i] = one_way;
+    }
+  }
+}
+
+void Internet::absorb(std::uint64_t value) { data_hash_ = mix64(data_hash_ ^ value); }
+
+HostIndex Internet::add_host() {
+  const HostIndex index = count_++;
+  if (index % kChunk == 0) chunks_.push_back(std::make_unique<Host[]>(kChunk));
+  Rng rng = rng_.fork("host", index);
+  const std::size_t chosen = choose_place(index, rng);
+  const Place& place = places_[chosen];
+  Host host;
+  if (facts_ != nullptr) {
+    host = place.hosting ? draw_hosting_link(rng) : draw_home_link(*place.home, rng);
+  } else {
+    host.access = {link_.up_bps, link_.down_bps, link_.queue, link_.queue};
+    host.jitter_ns = static_cast<float>(link_.jitter.count());
+    host.loss = static_cast<float>(link_.loss);
+    if (placement_ == Placement::hub_first && chosen > 0) {
+      host.last_mile_ns = static_cast<std::uint32_t>(2 * spokes_[chosen - 1].count());
+    }
+  }
+  host.place = static_cast<std::uint16_t>(chosen);
+  chunks_[index / kChunk][index % kChunk] = host;
+  return index;
+}
+
+std::size_t Internet::choose_place(HostIndex index, Rng& rng) const {
+  if (placement_ == Placement::round_robin) return index % places_.size();
+  if (placement_ == Placement::hub_first) return index == 0 ? 0 : 1 + (index - 1) % (places_.size() - 1);
+  const double wanted = rng.unit() * places_.back().cumulative_share;
+  const auto place =
+      std::upper_bound(places_.begin(), places_.end(), wanted,
+                       [](double value, const Place& p) { return value < p.cumulative_share; });
+  return std::min(static_cast<std::size_t>(place - places_.begin()), places_.size() - 1);
+}
+
+Internet::Host Internet::draw_hosting_link(Rng& rng) {
+  Host host;
+  host.access = {kHostingBps, kHostingBps, kHostingQueue, kHostingQueue};
+  host.last_mile_ns = to_ns(rng.lognormal(std::log(kHostingLastMileMs), kHostingLastMileSigma));
+  host.jitter_ns = static_cast<float>(1e6 * rng.lognormal(std::log(kHostingJitterMs), kHostingJitterSigma));
+  return host;
+}
+
+Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) {
+  Host host;
+  // A Gaussian copula: who has much of one direction tends to have much of the other.
+  const double down = rng.normal();
+  const double up =
+      kHomeRateCorrelation * down + std::sqrt(1 - kHomeRateCorrelation * kHomeRateCorrelation) * rng.normal();
+  const double down_bps = 1e6 * country.down_mbps.at(normal_probability(down));
+  const double up_bps = 1e6 * country.up_mbps.at(normal_probability(up));
+  host.access = {std::max(up_bps, kHomeLowestBps), std::max(down_bps, kHomeLowestBps), kHomeUpQueue,
+                 kHomeDownQueue};
+  const double last_mile_ms = country.rtt_ms.at(rng.unit()) - kHomeToServerMs;
+  host.last_mile_ns = to_ns(std::max(last_mile_ms, kHomeShortestLastMileMs));
+  host.jitter_ns = static_cast<float>(1e6 * kHomeLowestJitterMs *
+                                      std::pow(kHomeHighestJitterMs / kHomeLowestJitterMs, rng.unit()));
+  host.loss = kHomeLoss;
+  return host;
+}
+
+HostInfo Internet::info(HostIndex index) const {
+  MC_ASSERT(index < count_);
+  const Host& host = at(index);
+  const Place& place = places_[host.place];
+  return {place.country,
+          place.city,
+          place.at,
+          place.hosting,
+          host.access.up_bps,
+          host.access.down_bps,
+          Duration(host.last_mile_ns),
+          host.loss};
+}
+
+Path Internet::path(HostIndex from, HostIndex to) const {
+  MC_ASSERT(from < count_ && to < count_);
+  if (from == to) return {kLoopback, 0};
+  const Host& a = at(from);
+  const Host& b = at(to);
+  const auto last_miles = static_cast<std::int64_t>(a.last_mile_ns) + b.last_mile_ns;
+  const double loss = a.loss + b.loss - static_cast<double>(a.loss) * b.loss;
+  return {base(from, places_[a.place].site, to, places_[b.place].site) + Duration(last_miles / 2), loss};
+}
+
+Duration Internet::base(HostIndex from, std::size_t site_from, HostIndex to, std::size_t site_to) const {
+  if (!pairwise_) return Duration(one_way_ns_[site_from * sites_ + site_to]);
+  const std::uint64_t pair = static_cast<std::uint64_t>(std::min(from, to)) << 32 | std::max(from, to);
+  __extension__ using Wide = unsigned __int128;
+  const auto width = static_cast<std::uint64_t>((pair_high_ - pair_low_).count()) + 1;
+  return pair_low_ +
+         Duration(static_cast<std::int64_t>((Wide{mix64(pair_seed_ ^ mix64(pair))} * width) >> 64));
+}
+
+Duration Internet::jitter(HostIndex from, HostIndex to, double u) const {
+  if (from == to) return {};
+  const double median_ns = static_cast<double>(at(from).jitter_ns) + at(to).jitter_ns;
+  return Duration(static_cast<std::int64_t>(median_ns * jitter_shape(u)));
+}
+
+}  // namespace mesocosm
