@@ -25,7 +25,6 @@ struct Swarm::Impl final : ProtocolTable {
 
   // ProtocolTable.
   ProtocolId find(std::string_view offered) const override;
-  void count(ProtocolId protocol, Direction direction, std::size_t bytes) const override;
 
   // Dialing.
   PeerDial* dial_of(const PeerId& peer);
@@ -57,13 +56,10 @@ struct Swarm::Impl final : ProtocolTable {
     }
   }
 
-  struct Spoken {  // a protocol that we handle (or only opened: no handler), with its traffic
+  struct Spoken {
     ProtocolId protocol;
     ProtocolHandler* handler;
-    std::uint64_t sent;
-    std::uint64_t received;
   };
-  Spoken& spoken_entry(ProtocolId protocol) const;
 
   Env env;
   PeerId local;
@@ -72,7 +68,7 @@ struct Swarm::Impl final : ProtocolTable {
   std::vector<std::unique_ptr<Transport>> transports;
   std::vector<std::unique_ptr<Listen>> listens;
   std::vector<SwarmObserver*> observers;
-  mutable std::vector<Spoken> spoken;
+  std::vector<Spoken> spoken;                    // in order of registration
   std::vector<std::unique_ptr<Link>> links;      // by (hash of peer, sequence)
   std::vector<std::unique_ptr<Link>> goodbyes;   // refused, until they are closed
   std::vector<std::unique_ptr<PeerDial>> dials;  // first come, first started
@@ -162,31 +158,15 @@ Swarm::Impl::~Impl() = default;
 
 ProtocolId Swarm::Impl::find(std::string_view offered) const {
   for (const Spoken& entry : spoken) {
-    if (entry.handler != nullptr && entry.protocol == offered) return entry.protocol;
+    if (entry.protocol == offered) return entry.protocol;
   }
   return {};
-}
-
-Swarm::Impl::Spoken& Swarm::Impl::spoken_entry(ProtocolId protocol) const {
-  for (Spoken& entry : spoken) {
-    if (entry.protocol.data() == protocol.data() && entry.protocol.size() == protocol.size()) return entry;
-  }
-  for (Spoken& entry : spoken) {
-    if (entry.protocol == protocol) return entry;
-  }
-  return spoken.emplace_back(Spoken{protocol, nullptr, 0, 0});
-}
-
-void Swarm::Impl::count(ProtocolId protocol, Direction direction, std::size_t bytes) const {
-  Spoken& entry = spoken_entry(protocol);
-  (direction == Direction::outbound ? entry.sent : entry.received) += bytes;
 }
 
 void Swarm::Impl::on_stream(std::unique_ptr<Stream> stream) {
   const ProtocolId protocol = stream->protocol();
   for (const Spoken& entry : spoken) {
-    if (entry.handler != nullptr && entry.protocol == protocol)
-      return entry.handler->on_stream(std::move(stream));
+    if (entry.protocol == protocol) return entry.handler->on_stream(std::move(stream));
   }
   stream->reset();  // unhandled between its negotiation and now
 }
@@ -510,28 +490,25 @@ std::unique_ptr<Stream> Swarm::open(const PeerId& peer, std::span<const Protocol
 }
 
 void Swarm::handle(ProtocolId protocol, ProtocolHandler& handler) {
-  impl_->spoken_entry(protocol).handler = &handler;
+  for (Impl::Spoken& entry : impl_->spoken) {
+    if (entry.protocol == protocol) {
+      entry.handler = &handler;
+      return;
+    }
+  }
+  impl_->spoken.push_back({protocol, &handler});
   impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
 }
 
 void Swarm::unhandle(ProtocolId protocol) {
-  if (impl_->find(protocol).empty()) return;
-  impl_->spoken_entry(protocol).handler = nullptr;
+  const auto same = [protocol](const Impl::Spoken& entry) { return entry.protocol == protocol; };
+  if (std::erase_if(impl_->spoken, same) == 0) return;
   impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
 }
 
 std::vector<ProtocolId> Swarm::protocols() const {
   std::vector<ProtocolId> list;
-  for (const Impl::Spoken& entry : impl_->spoken) {
-    if (entry.handler != nullptr) list.push_back(entry.protocol);
-  }
-  return list;
-}
-
-std::vector<ProtocolTraffic> Swarm::traffic() const {
-  std::vector<ProtocolTraffic> list;
-  for (const Impl::Spoken& entry : impl_->spoken)
-    list.push_back({entry.protocol, entry.sent, entry.received});
+  for (const Impl::Spoken& entry : impl_->spoken) list.push_back(entry.protocol);
   return list;
 }
 

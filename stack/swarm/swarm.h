@@ -57,13 +57,6 @@ struct SwarmLimits {
   Duration dial_stagger = 250ms;       // until the next address is tried too (RFC 8305, section 5)
 };
 
-// Payload bytes by protocol, both over streams that we opened and that we accepted.
-struct ProtocolTraffic {
-  ProtocolId protocol;
-  std::uint64_t sent = 0;
-  std::uint64_t received = 0;
-};
-
 // Two connections between the same two peers, such as when both dial at once, are both kept up to the limit
 // of per_peer, and streams are opened on the oldest; so do go-libp2p (p2p/net/swarm: addConn, bestConnToPeer)
 // and rust-libp2p. A dial under way is not cancelled when an inbound connection of that peer comes first:
@@ -102,8 +95,7 @@ class Swarm final {
 
   void handle(ProtocolId protocol, ProtocolHandler& handler);  // the name must outlive the swarm
   void unhandle(ProtocolId protocol);
-  std::vector<ProtocolId> protocols() const;     // in order of registration
-  std::vector<ProtocolTraffic> traffic() const;  // in order of first use
+  std::vector<ProtocolId> protocols() const;  // in order of registration
   void observe(SwarmObserver& observer);
   void unobserve(SwarmObserver& observer);
   // For identify: the peer's protocols are now these.

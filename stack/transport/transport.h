@@ -58,10 +58,6 @@ class ProtocolTable {
   virtual ~ProtocolTable() = default;
   // The table's own view of the name if it is spoken, else empty.
   virtual ProtocolId find(std::string_view offered) const = 0;
-  // Streams tell the payload bytes that they were given to send (outbound) or gave to be read (inbound).
-  virtual void count(ProtocolId protocol, Direction direction, std::size_t bytes) const {
-    static_cast<void>(protocol), static_cast<void>(direction), static_cast<void>(bytes);
-  }
 };
 
 struct ConnectionInfo {
