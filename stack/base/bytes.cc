@@ -13,7 +13,7 @@ Bytes Bytes::allocate(std::size_t size) {
   Bytes bytes;
   if (size == 0) return bytes;
   void* memory = ::operator new(sizeof(Buffer) + size);
-  bytes.owner_ = new (memory) Buffer{1};
+  bytes.owner_ = new (memory) Buffer{1, static_cast<std::uint32_t>(std::min<std::size_t>(size, UINT32_MAX))};
   bytes.data_ = static_cast<std::uint8_t*>(memory) + sizeof(Buffer);
   bytes.size_ = size;
   return bytes;
@@ -40,6 +40,11 @@ Bytes Bytes::take_front(std::size_t length) {
   data_ += front.size_;
   size_ -= front.size_;
   return front;
+}
+
+Bytes Bytes::compact() const {
+  constexpr std::size_t kAcceptableWaste = 512;
+  return owner_ != nullptr && owner_->size > size_ + kAcceptableWaste ? copy(view()) : *this;
 }
 
 Bytes concat(std::span<const Bytes> parts) {

@@ -73,6 +73,9 @@ class Bytes {
   // Takes the first `length` bytes off the front and returns them.
   Bytes take_front(std::size_t length);
 
+  // The same bytes for keeping long: itself, or a copy if it is a small part of a buffer that would be wasted.
+  Bytes compact() const;
+
   void swap(Bytes& other) noexcept {
     std::swap(owner_, other.owner_);
     std::swap(data_, other.data_);
@@ -85,6 +88,7 @@ class Bytes {
   friend class ByteWriter;
   struct Buffer {
     std::uint32_t references;
+    std::uint32_t size;  // bytes that follow; UINT32_MAX for that many or more
   };
   static Bytes allocate(std::size_t size);
   static void destroy(Buffer* buffer) noexcept;

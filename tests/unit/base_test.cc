@@ -27,6 +27,15 @@ TEST_CASE("concat of one part shares, of several copies", "[base]") {
   CHECK(concat(two).text() == "abcd");
 }
 
+TEST_CASE("compact copies small parts of large buffers only", "[base]") {
+  const Bytes large = Bytes::copy(std::string(2000, 'x')), small = Bytes::copy("hello world");
+  CHECK(large.slice(0, 1000).compact().data() != large.data());
+  CHECK(large.slice(0, 1000).compact() == large.slice(0, 1000));
+  CHECK(large.slice(0, 1990).compact().data() == large.data());
+  CHECK(small.slice(0, 1).compact().data() == small.data());
+  CHECK(Bytes::unowned(large.view().subspan(0, 1)).compact().data() == large.data());
+}
+
 TEST_CASE("IP addresses print as they parse", "[base]") {
   for (const char* text : {"0.0.0.0", "192.0.2.1", "::1", "2001:db8::1"}) {
     const auto ip = IpAddress::parse(text);
