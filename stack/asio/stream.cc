@@ -70,7 +70,7 @@ Bytes Stream::read(std::size_t max) {
 }
 
 std::size_t Stream::writable() const {
-  return state_ != State::open || finishing_ || queued_ >= kHighWater ? 0 : kHighWater - queued_;
+  return state_ != State::open || finishing_ || starved_ ? 0 : kHighWater - queued_;
 }
 
 void Stream::write(Bytes bytes) {

@@ -43,7 +43,7 @@ class Stream final : public ByteStream, private Descriptor::Owner {
   };
   enum Notice : std::uint8_t { kReadable = 1, kWritable = 2, kClosed = 4 };
 
-  // How much waits in this process before writable() is 0, and how little when it rises again.
+  // How much waits in this process when writable() falls to 0, and how little when it rises again.
   static constexpr std::size_t kHighWater = 256 * 1024;
   static constexpr std::size_t kLowWater = kHighWater / 2;
 
@@ -77,7 +77,7 @@ class Stream final : public ByteStream, private Descriptor::Owner {
   bool ended_ = false;        // the peer's direction
   bool finishing_ = false;    // finish() was called
   bool finished_ = false;     // our direction: all sent, and its end
-  bool starved_ = false;      // writable() was 0 since the last on_writable
+  bool starved_ = false;      // writable() is 0 until on_writable
   MemberTask<&Stream::settle> settle_{*this};
   MemberTask<&Stream::run_notice> notice_{*this};
 };

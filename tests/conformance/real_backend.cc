@@ -1,4 +1,6 @@
 // The real backend in the conformance suite: two nodes of one process on loopback.
+#include <netdb.h>
+
 #include "stack/asio/asio_env.h"
 #include "tests/conformance/env_conformance.h"
 
@@ -13,9 +15,9 @@ class RealBackend final : public ConformanceBackend {
 
   Clock& clock() override { return loop_; }
   Network& network(int host) override { return networks_[host]; }
-  // All of 127.0.0.0/8 is ours, but only one IPv6 address.
+  // All of 127.0.0.0/8 is the machine's, but only one IPv6 address. Host 1 is "localhost".
   IpAddress address(int host) override {
-    if (version_ == IpVersion::v4) return IpAddress::v4(0x7f000001 + static_cast<std::uint32_t>(host));
+    if (version_ == IpVersion::v4) return IpAddress::v4(0x7f000002 - static_cast<std::uint32_t>(host));
     return IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
   }
 
@@ -29,7 +31,14 @@ class RealBackend final : public ConformanceBackend {
   }
   Duration quiet() const override { return 30ms; }
 
-  std::string known_name() const override { return version_ == IpVersion::v4 ? "127.0.0.2" : "::1"; }
+  // Not every machine knows localhost's IPv6 address.
+  std::string known_name() const override {
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_family = version_ == IpVersion::v4 ? AF_INET : AF_INET6;
+    if (::getaddrinfo("localhost", nullptr, &hints, &found) != 0) return {};
+    ::freeaddrinfo(found);
+    return "localhost";
+  }
   // The resolver refuses such a label by itself, without asking a name server.
   std::string unknown_name() const override { return std::string(70, 'x') + ".invalid"; }
 
