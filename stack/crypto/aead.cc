@@ -1,0 +1,86 @@
+// OpenSSL 3.0, chosen by measurement against libsodium 1.0.18 (AMD EPYC, tests/perf/aead_bench.cc): its time
+// to seal and open, setting a new key every time, is 1.0 to 1.4 of libsodium's at 64 bytes, 0.6 at 1 KiB and
+// 0.4 at 64 KiB. Setting the key costs at most some tens of nanoseconds, so one context a thread serves every
+// connection, and a connection keeps nothing but its 32-byte keys.
+#include "stack/crypto/aead.h"
+
+#include <climits>
+#include <cstring>
+#include <memory>
+
+#include <openssl/evp.h>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+namespace {
+
+struct FreeContext {
+  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+};
+
+// Scratch space without memory of its own: every use sets key and nonce first.
+EVP_CIPHER_CTX* scratch_context() {
+  thread_local const std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context = [] {
+    std::unique_ptr<EVP_CIPHER_CTX, FreeContext> fresh(EVP_CIPHER_CTX_new());
+    MC_ASSERT(fresh != nullptr);
+    MC_ASSERT(EVP_CipherInit_ex(fresh.get(), EVP_chacha20_poly1305(), nullptr, nullptr, nullptr, 1) == 1);
+    return fresh;
+  }();
+  return context.get();
+}
+
+// A context with key, nonce and associated data fed in.
+EVP_CIPHER_CTX* begin(const AeadKey& key, std::uint64_t counter, ByteView associated, bool seal) {
+  std::array<std::uint8_t, 12> nonce{};
+  for (std::size_t i = 4; i < nonce.size(); ++i, counter >>= 8) nonce[i] = static_cast<std::uint8_t>(counter);
+  EVP_CIPHER_CTX* context = scratch_context();
+  int written = 0;
+  MC_ASSERT(EVP_CipherInit_ex(context, nullptr, nullptr, key.data(), nonce.data(), seal ? 1 : 0) == 1);
+  if (!associated.empty()) {
+    MC_ASSERT(associated.size() <= INT_MAX);
+    const auto size = static_cast<int>(associated.size());
+    MC_ASSERT(EVP_CipherUpdate(context, nullptr, &written, associated.data(), size) == 1);
+  }
+  return context;
+}
+
+void transform(EVP_CIPHER_CTX* context, ByteView in, MutableByteView out) {
+  if (in.empty()) return;
+  MC_ASSERT(in.size() <= INT_MAX);
+  int written = 0;
+  MC_ASSERT(EVP_CipherUpdate(context, out.data(), &written, in.data(), static_cast<int>(in.size())) == 1);
+  MC_ASSERT(static_cast<std::size_t>(written) == in.size());
+}
+
+}  // namespace
+
+void aead_seal(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView plaintext,
+               MutableByteView out) {
+  MC_ASSERT(out.size() == plaintext.size() + kAeadTagSize);
+  EVP_CIPHER_CTX* context = begin(key, counter, associated, true);
+  transform(context, plaintext, out);
+  std::uint8_t* tag = out.data() + plaintext.size();
+  int written = 0;
+  MC_ASSERT(EVP_CipherFinal_ex(context, tag, &written) == 1);
+  MC_ASSERT(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kAeadTagSize, tag) == 1);
+}
+
+bool aead_open(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView sealed,
+               MutableByteView out) {
+  if (sealed.size() < kAeadTagSize) return false;
+  const ByteView body = sealed.first(sealed.size() - kAeadTagSize);
+  MC_ASSERT(out.size() == body.size());
+  std::array<std::uint8_t, kAeadTagSize> tag;
+  std::memcpy(tag.data(), sealed.data() + body.size(), tag.size());
+  EVP_CIPHER_CTX* context = begin(key, counter, associated, false);
+  MC_ASSERT(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kAeadTagSize, tag.data()) == 1);
+  transform(context, body, out);
+  std::uint8_t nothing = 0;
+  int written = 0;
+  if (EVP_CipherFinal_ex(context, &nothing, &written) == 1) return true;
+  if (!out.empty()) std::memset(out.data(), 0, out.size());
+  return false;
+}
+
+}  // namespace mesocosm
