@@ -73,7 +73,7 @@ class Bytes {
   // Takes the first `length` bytes off the front and returns them.
   Bytes take_front(std::size_t length);
 
-  // The same bytes for keeping long: itself, or a copy if it is a small part of a buffer that would be wasted.
+  // The same bytes for keeping long: itself, or a copy if it is a small part of a large buffer.
   Bytes compact() const;
 
   void swap(Bytes& other) noexcept {
