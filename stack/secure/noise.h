@@ -1,0 +1,202 @@
+// Noise for libp2p: Noise_XX_25519_ChaChaPoly_SHA256 with the peers' identity keys in its payloads
+// (noiseprotocol.org revision 34; libp2p/specs, noise/README.md and
+// connections/inlined-muxer-negotiation.md). Pure cores: secrets come in as arguments, bytes go in and out.
+//
+//   initiator   e ──▶                                       responder
+//               ◀── e, ee, s, es {key, signature, muxers}
+//               s, se {key, signature, muxers} ──▶
+//
+// Every message and every frame afterwards is preceded by its length as a big-endian u16.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stack/base/bytes.h"
+#include "stack/base/result.h"
+#include "stack/crypto/keys.h"
+#include "stack/wire/peer_id.h"
+
+namespace mesocosm {
+
+inline constexpr std::string_view kNoiseId = "/noise";
+inline constexpr std::size_t kNoiseTag = 16;
+inline constexpr std::size_t kNoiseLength = 2;
+inline constexpr std::size_t kNoiseOverhead = kNoiseLength + kNoiseTag;  // a frame beyond its plaintext
+inline constexpr std::size_t kNoiseMaxMessage = 65535;
+inline constexpr std::size_t kNoiseMaxPlaintext = kNoiseMaxMessage - kNoiseTag;
+inline constexpr std::size_t kNoiseMaxHandshakeMessage = 16 * 1024;  // ours; certificates hashes and all fit
+
+using NoiseKey = std::array<std::uint8_t, 32>;
+enum class NoiseRole : std::uint8_t { initiator, responder };
+
+// Collects one length-prefixed message from slices that are cut anywhere. Holds bytes only while it is
+// incomplete.
+class NoiseFrame {
+ public:
+  // Takes what belongs to the message off `input`. The message without its length once it is complete: a
+  // slice of `input` if it lay in one piece (owned() is false), else a buffer of its own. Errors: too_large
+  // for lengths over `max`, bad_encoding for lengths under `min`.
+  Result<std::optional<Bytes>> take(Bytes& input, std::size_t min, std::size_t max);
+  bool owned() const { return owned_; }  // of the last message: nobody else has seen its buffer
+  bool partial() const { return !buffer_.empty() || length_size_ > 0; }
+
+ private:
+  Bytes buffer_;
+  std::uint16_t filled_ = 0;
+  std::uint8_t length_high_ = 0;
+  std::uint8_t length_size_ = 0;  // bytes of the length that have come: 0 or 1 between calls
+  bool owned_ = false;
+};
+
+// After the handshake: two keys with their nonces, and a frame that is not complete yet. Idle it owns no
+// memory.
+class NoiseTransport {
+ public:
+  NoiseTransport() = default;
+  NoiseTransport(const NoiseKey& send, const NoiseKey& receive) : send_key_(send), receive_key_(receive) {}
+  NoiseTransport(NoiseTransport&&) = default;
+  NoiseTransport& operator=(NoiseTransport&&) = default;
+  ~NoiseTransport();  // wipes the keys
+
+  // Bytes that `plaintext` bytes become.
+  static constexpr std::size_t sealed_size(std::size_t plaintext) {
+    return plaintext + (plaintext + kNoiseMaxPlaintext - 1) / kNoiseMaxPlaintext * kNoiseOverhead;
+  }
+  // Joins slices and seals them as full frames, in one new buffer.
+  Bytes seal(std::span<const Bytes> plaintext);
+  // Seals one frame in place: `frame` has room for the length, the plaintext (there already) and the tag.
+  void seal_frame(MutableByteView frame);
+  // Takes what belongs to the next frame off `input`; its plaintext once it is complete.
+  // Errors: authentication, bad_encoding (a frame shorter than its tag).
+  Result<std::optional<Bytes>> open(Bytes& input);
+
+ private:
+  NoiseKey send_key_{};
+  NoiseKey receive_key_{};
+  std::uint64_t send_nonce_ = 0;
+  std::uint64_t receive_nonce_ = 0;
+  NoiseFrame frame_;
+};
+
+// The bare pattern XX, payloads and all, without libp2p: messages alternate, beginning with the initiator.
+class NoiseXX {
+ public:
+  NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& ephemeral_secret,
+          ByteView prologue = {});
+  ~NoiseXX();  // wipes the keys
+  NoiseXX(const NoiseXX&) = delete;
+  NoiseXX& operator=(const NoiseXX&) = delete;
+
+  bool our_turn() const { return (messages_ % 2 == 0) == (role_ == NoiseRole::initiator); }
+  bool done() const { return messages_ == 3; }
+  // The next message, length-prefixed. Requires our_turn(). Error: protocol_violation (a peer's key of small
+  // order).
+  Result<Bytes> write(ByteView payload);
+  // The payload of the peer's next message. Errors: authentication, bad_encoding (too short),
+  // protocol_violation.
+  Result<Bytes> read(ByteView message);
+
+  const NoiseKey& static_public() const { return static_public_; }
+  const NoiseKey& remote_static() const {
+    return remote_static_;
+  }  // from the peer's second or third message on
+  const NoiseKey& hash() const { return hash_; }
+  NoiseTransport split() const;  // requires done()
+
+ private:
+  void mix_hash(ByteView data);
+  Result<void> mix_key(const NoiseKey& secret, const NoiseKey& peer_public);
+  std::size_t encrypt(ByteView plaintext, MutableByteView out);
+  Result<Bytes> decrypt(ByteView ciphertext);
+
+  NoiseKey static_secret_, static_public_;
+  NoiseKey ephemeral_secret_, ephemeral_public_;
+  NoiseKey remote_static_{}, remote_ephemeral_{};
+  NoiseKey hash_, chaining_key_, key_{};
+  std::uint64_t nonce_ = 0;
+  std::uint8_t messages_ = 0;
+  NoiseRole role_;
+  bool has_key_ = false;
+};
+
+// A host's static Noise key, signed by its identity key. Made once a host, as the specification allows.
+class NoiseIdentity {
+ public:
+  NoiseIdentity(const KeyPair& identity, const NoiseKey& static_secret);
+  const NoiseKey& static_secret() const { return static_secret_; }
+  // The handshake payload; `muxers` empty: without the extension.
+  Bytes payload(std::span<const std::string_view> muxers) const;
+
+ private:
+  NoiseKey static_secret_;
+  Bytes signed_key_;  // fields 1 and 2 of NoiseHandshakePayload
+};
+
+struct NoisePeer {
+  PeerId id;
+  Bytes public_key;                 // serialized PublicKey protobuf
+  std::vector<std::string> muxers;  // in the peer's order; empty: it did not send the extension
+};
+
+// Decodes a handshake payload and checks its signature over the peer's static key.
+// Errors: bad_encoding, authentication, unsupported (a type of key that we do not know), limit.
+Result<NoisePeer> decode_noise_payload(ByteView payload, const NoiseKey& remote_static);
+
+// The first of the initiator's muxers that the responder speaks too; empty if there is none.
+std::string_view choose_muxer(std::span<const std::string> theirs, std::span<const std::string_view> ours,
+                              NoiseRole our_role);
+
+// States:  initiator: start ──▶ awaiting_reply ──▶ done       responder: awaiting_first ──▶ awaiting_last ──▶
+// done
+class NoiseHandshake {
+ public:
+  enum class State : std::uint8_t {
+    start,           // initiator: start() was not called
+    awaiting_reply,  // initiator: message 1 is sent, message 2 has not come
+    awaiting_first,  // responder: message 1 has not come
+    awaiting_last,   // responder: message 2 is sent, message 3 has not come
+    done,            // peer() and transport() are there
+    failed,
+  };
+
+  // `identity` and the views in `muxers` must outlive the handshake. `ephemeral_secret`: fresh random bytes.
+  // `muxers` empty: no early muxer negotiation.
+  NoiseHandshake(NoiseRole role, const NoiseIdentity& identity, std::span<const std::string_view> muxers,
+                 const NoiseKey& ephemeral_secret);
+
+  Bytes start();  // message 1, to be sent
+  // Takes handshake messages off `input`; returns what to send, perhaps nothing. When state() is done, what
+  // is left of `input` belongs to transport(). Errors: as decode_noise_payload; negotiation_failed without a
+  // common muxer.
+  Result<Bytes> on_bytes(Bytes& input);
+
+  State state() const { return state_; }
+  const NoisePeer& peer() const { return peer_; }
+  // The muxer that was negotiated early; empty: multistream has to.
+  std::string_view muxer() const { return muxer_; }
+  NoiseTransport transport() const { return xx_.split(); }
+
+ private:
+  Result<Bytes> on_message(ByteView message);
+  Result<void> on_peer(ByteView payload);
+
+  NoiseXX xx_;
+  NoiseFrame frame_;
+  const NoiseIdentity& identity_;
+  std::vector<std::string_view> muxers_;
+  NoisePeer peer_;
+  std::string_view muxer_;
+  NoiseRole role_;
+  State state_;
+};
+
+static_assert(sizeof(NoiseTransport) <= 128);
+
+}  // namespace mesocosm

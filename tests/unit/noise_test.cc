@@ -1,0 +1,301 @@
+// Noise: the published vector, the libp2p handshake between two cores, frames, and what tampering does.
+#include "stack/secure/noise.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "stack/base/rng.h"
+
+using namespace mesocosm;
+
+namespace {
+
+std::vector<std::uint8_t> unhex(std::string_view text) {
+  std::vector<std::uint8_t> bytes;
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(static_cast<std::uint8_t>(digit(text[i]) << 4 | digit(text[i + 1])));
+  }
+  return bytes;
+}
+
+NoiseKey key_of(std::string_view hex) {
+  NoiseKey key;
+  const auto bytes = unhex(hex);
+  std::copy(bytes.begin(), bytes.end(), key.begin());
+  return key;
+}
+
+NoiseKey key_of_byte(std::uint8_t byte) {
+  NoiseKey key;
+  key.fill(byte);
+  return key;
+}
+
+KeyPair identity(std::uint8_t seed) { return KeyPair::from_seed(key_of_byte(seed)); }
+
+constexpr std::string_view kYamux[] = {"/yamux/1.0.0"};
+constexpr std::string_view kMplexYamux[] = {"/mplex/6.7.0", "/yamux/1.0.0"};
+constexpr std::string_view kYamuxMplex[] = {"/yamux/1.0.0", "/mplex/6.7.0"};
+constexpr std::string_view kOther[] = {"/other"};
+
+struct Pair {
+  NoiseIdentity alice_identity{identity(1), key_of_byte(11)};
+  NoiseIdentity bob_identity{identity(2), key_of_byte(12)};
+  NoiseHandshake alice, bob;
+  std::vector<std::size_t> sizes;  // of the three messages
+  Error error;
+
+  explicit Pair(std::span<const std::string_view> alices = kYamux,
+                std::span<const std::string_view> bobs = kYamux)
+      : alice(NoiseRole::initiator, alice_identity, alices, key_of_byte(13)),
+        bob(NoiseRole::responder, bob_identity, bobs, key_of_byte(14)) {}
+
+  // Runs the handshake with messages cut into pieces; `tamper` may change a message on its way.
+  template <class Tamper>
+  void run(std::size_t chop, Tamper tamper) {
+    Bytes message = alice.start();
+    for (int i = 0; error.ok() && !message.empty(); ++i) {
+      sizes.push_back(message.size());
+      message = feed(i % 2 == 0 ? bob : alice, tamper(i, message), chop);
+    }
+  }
+  void run(std::size_t chop = SIZE_MAX) {
+    run(chop, [](int, Bytes message) { return message; });
+  }
+  Bytes feed(NoiseHandshake& to, Bytes message, std::size_t chop) {
+    Bytes reply;
+    while (!message.empty()) {
+      Bytes piece = message.take_front(chop);
+      auto answer = to.on_bytes(piece);
+      if (!answer) {
+        error = answer.error();
+        return {};
+      }
+      if (!answer->empty()) reply = *answer;
+    }
+    return reply;
+  }
+};
+
+Bytes flip(const Bytes& message, std::size_t at) {
+  std::string changed(message.text());
+  changed[at % changed.size()] = static_cast<char>(changed[at % changed.size()] ^ 1);
+  return Bytes::copy(changed);
+}
+
+struct Sealed {
+  NoiseTransport sender{key_of_byte(1), key_of_byte(2)}, receiver{key_of_byte(2), key_of_byte(1)};
+
+  // What the receiver opens, with the input cut into pieces.
+  std::string open(Bytes sealed, std::size_t chop, int* frames = nullptr) {
+    std::string text;
+    while (!sealed.empty()) {
+      Bytes piece = sealed.take_front(chop);
+      while (true) {
+        auto frame = receiver.open(piece);
+        REQUIRE(frame);
+        if (!*frame) break;
+        if (frames != nullptr) ++*frames;
+        text += (*frame)->text();
+      }
+      REQUIRE(piece.empty());
+    }
+    return text;
+  }
+};
+
+}  // namespace
+
+// XX_25519_ChaChaPoly_SHA256 of the cacophony vectors, as published with the snow library.
+TEST_CASE("Noise XX gives the published vector", "[noise]") {
+  const auto prologue = unhex("4a6f686e2047616c74");
+  NoiseXX alice(NoiseRole::initiator,
+                key_of("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
+                key_of("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue);
+  NoiseXX bob(NoiseRole::responder,
+              key_of("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893"),
+              key_of("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue);
+  struct Message {
+    std::string_view payload, ciphertext;
+  };
+  const Message handshake[] = {
+      {"4c756477696720766f6e204d69736573",
+       "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"
+       "4c756477696720766f6e204d69736573"},
+      {"4d757272617920526f746862617264",
+       "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"
+       "81cbad1f276e038c48378ffce2b65285e08d6b68aaa3629a5a8639392490e5b9"
+       "bd5269c2f1e4f488ed8831161f19b7815528f8982ffe09be9b5c412f8a0db50f"
+       "8814c7194e83f23dbd8d162c9326ad"},
+      {"462e20412e20486179656b",
+       "c7195ffacac1307ff99046f219750fc47693e23c3cb08b89c2af808b444850a8"
+       "0ae475b9df0f169ae80a89be0865b57f58c9fea0d4ec82a286427402f113e4b6"
+       "ae769a1d95941d49b25030"},
+  };
+  for (std::size_t i = 0; i < 3; ++i) {
+    NoiseXX& from = i % 2 == 0 ? alice : bob;
+    NoiseXX& to = i % 2 == 0 ? bob : alice;
+    const auto message = from.write(unhex(handshake[i].payload));
+    REQUIRE(message);
+    CHECK(to_hex(message->slice(kNoiseLength)) == handshake[i].ciphertext);
+    const auto payload = to.read(message->slice(kNoiseLength));
+    REQUIRE(payload);
+    CHECK(to_hex(*payload) == handshake[i].payload);
+  }
+  CHECK(to_hex(alice.hash()) == "c8e5f64e846193be2a834104c2a009868d6c9f3bd3c186299888b488b2f1f58e");
+  CHECK(bob.hash() == alice.hash());
+  NoiseTransport from_alice = alice.split(), from_bob = bob.split();
+  const Message transport[] = {
+      {"4361726c204d656e676572", "96763ed773f8e47bb3712f0e29b3060ffc956ffc146cee53d5e1df"},
+      {"4a65616e2d426170746973746520536179",
+       "3e40f15f6f3a46ae446b253bf8b1d9ffb6ed9b174d272328ff91a7e2e5c79c07f5"},
+      {"457567656e2042f6686d20766f6e2042617765726b",
+       "eb3f3515110702e047a6c9da4478b6ead94873c11c0f2d710ddb3f09fce024b3a58502ae3f"},
+  };
+  for (std::size_t i = 0; i < 3; ++i) {  // the fourth message of all is the responder's
+    NoiseTransport& from = i % 2 == 0 ? from_bob : from_alice;
+    NoiseTransport& to = i % 2 == 0 ? from_alice : from_bob;
+    const Bytes plaintext = Bytes::copy(ByteView(unhex(transport[i].payload)));
+    Bytes sealed = from.seal({&plaintext, 1});
+    CHECK(to_hex(sealed.slice(kNoiseLength)) == transport[i].ciphertext);
+    const auto opened = to.open(sealed);
+    REQUIRE(opened);
+    CHECK((*opened)->text() == plaintext.text());
+  }
+}
+
+TEST_CASE("the libp2p handshake authenticates both peers, however its bytes are cut", "[noise]") {
+  for (const std::size_t chop : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{50}, SIZE_MAX}) {
+    Pair pair;
+    pair.run(chop);
+    REQUIRE(pair.error.ok());
+    REQUIRE(pair.alice.state() == NoiseHandshake::State::done);
+    REQUIRE(pair.bob.state() == NoiseHandshake::State::done);
+    CHECK(pair.alice.peer().id == identity(2).peer_id());
+    CHECK(pair.bob.peer().id == identity(1).peer_id());
+    CHECK(pair.bob.peer().public_key == identity(1).public_key().serialized());
+    CHECK(pair.alice.muxer() == "/yamux/1.0.0");
+    CHECK(pair.bob.muxer() == "/yamux/1.0.0");
+    // Length 2; e 32; s 32 + 16; payload: key 2 + 36, signature 2 + 64, muxers 2 + 2 + 12; tag 16.
+    CHECK(pair.sizes == std::vector<std::size_t>{2 + 32, 2 + 32 + 48 + 120 + 16, 2 + 48 + 120 + 16});
+    NoiseTransport a = pair.alice.transport(), b = pair.bob.transport();
+    const Bytes hello = Bytes::copy("hello");
+    Bytes sealed = a.seal({&hello, 1});
+    CHECK((*b.open(sealed))->text() == "hello");
+  }
+}
+
+TEST_CASE("the muxer is the initiator's first that both speak", "[noise]") {
+  Pair both(kYamuxMplex, kMplexYamux);
+  both.run();
+  CHECK(both.alice.muxer() == "/yamux/1.0.0");
+  CHECK(both.bob.muxer() == "/yamux/1.0.0");
+  Pair reversed(kMplexYamux, kYamuxMplex);
+  reversed.run();
+  CHECK(reversed.alice.muxer() == "/mplex/6.7.0");
+  CHECK(reversed.bob.muxer() == "/mplex/6.7.0");
+  Pair none(kYamux, kOther);
+  none.run();
+  CHECK(none.error.code == ErrorCode::negotiation_failed);
+  const std::span<const std::string_view> nothing;
+  Pair absent(kYamux, nothing);  // the extension is missing on one side: multistream decides
+  absent.run();
+  REQUIRE(absent.error.ok());
+  CHECK(absent.alice.muxer().empty());
+  CHECK(absent.bob.muxer().empty());
+  CHECK(absent.bob.state() == NoiseHandshake::State::done);
+}
+
+TEST_CASE("a changed bit anywhere in the handshake ends it", "[noise]") {
+  Pair sizes;
+  sizes.run();
+  for (int which = 1; which < 3; ++which) {
+    for (std::size_t at = kNoiseLength; at < sizes.sizes[static_cast<std::size_t>(which)]; at += 7) {
+      Pair pair;
+      pair.run(SIZE_MAX, [&](int i, Bytes message) { return i == which ? flip(message, at) : message; });
+      INFO("message " << which << ", byte " << at);
+      CHECK(!pair.error.ok());
+    }
+  }
+  Pair first;  // the first message is not authenticated itself, but the second depends on it
+  first.run(SIZE_MAX, [&](int i, Bytes message) { return i == 0 ? flip(message, 5) : message; });
+  CHECK(first.error.code == ErrorCode::authentication);
+  CHECK(first.alice.state() == NoiseHandshake::State::failed);
+}
+
+TEST_CASE("a key of small order is refused", "[noise]") {
+  Pair pair;
+  pair.run(SIZE_MAX, [](int i, Bytes message) {
+    return i == 0 ? Bytes::copy(std::string("\0\x20", 2) + std::string(32, '\0')) : message;
+  });
+  CHECK(pair.error.code == ErrorCode::protocol_violation);
+}
+
+TEST_CASE("a payload signed for another static key is refused", "[noise]") {
+  const NoiseIdentity honest(identity(3), key_of_byte(20));
+  const Bytes payload = honest.payload(kYamux);
+  NoiseXX probe(NoiseRole::initiator, key_of_byte(20), key_of_byte(1));
+  const auto peer = decode_noise_payload(payload, probe.static_public());
+  REQUIRE(peer);
+  CHECK(peer->id == identity(3).peer_id());
+  CHECK(peer->muxers == std::vector<std::string>{"/yamux/1.0.0"});
+  CHECK(decode_noise_payload(payload, key_of_byte(9)).error().code == ErrorCode::authentication);
+  CHECK(decode_noise_payload(payload.slice(0, 20), probe.static_public()).error().code ==
+        ErrorCode::bad_encoding);
+  CHECK(!decode_noise_payload({}, probe.static_public()));
+}
+
+TEST_CASE("frames are full, and open however they are cut", "[noise]") {
+  std::string text(200'000, '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + i / 256);
+  const Bytes whole = Bytes::copy(text);
+  const std::vector<Bytes> slices = {whole.slice(0, 1), Bytes{}, whole.slice(1, 70'000), whole.slice(70'001)};
+  for (const std::size_t chop : {std::size_t{1}, std::size_t{17}, std::size_t{65'537}, SIZE_MAX}) {
+    Sealed pair;
+    const Bytes sealed = pair.sender.seal(slices);
+    CHECK(sealed.size() == 200'000 + 4 * kNoiseOverhead);
+    CHECK(sealed.size() == NoiseTransport::sealed_size(200'000));
+    CHECK(to_hex(sealed.slice(0, 2)) == "ffff");
+    int frames = 0;
+    CHECK(pair.open(sealed, chop, &frames) == text);
+    CHECK(frames == 4);
+  }
+}
+
+TEST_CASE("an empty frame is a frame, one shorter than its tag is not", "[noise]") {
+  Sealed pair;
+  std::string empty(kNoiseOverhead, '\0');
+  pair.sender.seal_frame({reinterpret_cast<std::uint8_t*>(empty.data()), empty.size()});
+  Bytes sealed = Bytes::copy(empty);
+  const auto opened = pair.receiver.open(sealed);
+  REQUIRE(opened);
+  REQUIRE(*opened);
+  CHECK((*opened)->empty());
+  Bytes tiny = Bytes::copy(std::string("\0\x0f", 2) + std::string(15, 'x'));
+  CHECK(pair.receiver.open(tiny).error().code == ErrorCode::bad_encoding);
+}
+
+TEST_CASE("changed, replayed and reordered frames do not open", "[noise]") {
+  const Bytes one = Bytes::copy("one"), two = Bytes::copy("two");
+  {
+    Sealed pair;
+    Bytes changed = flip(pair.sender.seal({&one, 1}), 3);
+    CHECK(pair.receiver.open(changed).error().code == ErrorCode::authentication);
+  }
+  {
+    Sealed pair;
+    const Bytes first = pair.sender.seal({&one, 1});
+    Bytes once = first, again = first;
+    CHECK(pair.receiver.open(once));
+    CHECK(pair.receiver.open(again).error().code == ErrorCode::authentication);
+  }
+  {
+    Sealed pair;
+    static_cast<void>(pair.sender.seal({&one, 1}));
+    Bytes second = pair.sender.seal({&two, 1});
+    CHECK(pair.receiver.open(second).error().code == ErrorCode::authentication);
+  }
+}
