@@ -86,7 +86,9 @@ def check_file(path: str) -> list[str]:
 
 
 def main() -> int:
-    listed = subprocess.run(["git", "ls-files", "*.cc", "*.h"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "*.cc", "*.h"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     files = listed.stdout.split()
     if not files:
         print("error: no sources found", file=sys.stderr)

@@ -21,7 +21,9 @@ def broken_links(document: Path) -> list[str]:
 
 
 def main() -> int:
-    faults = [f"{doc.relative_to(ROOT)}: broken link {link}" for doc in documents() for link in broken_links(doc)]
+    faults = [
+        f"{doc.relative_to(ROOT)}: broken link {link}" for doc in documents() for link in broken_links(doc)
+    ]
     if "--list" in sys.argv:
         for doc in documents():
             title = doc.read_text().splitlines()[0].lstrip("# ")

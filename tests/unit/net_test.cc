@@ -107,6 +107,26 @@ TEST_CASE("Round trips follow the fit, and never beat light", "[net]") {
   CHECK(facts->nearest_city({5, 80}) == 1);
 }
 
+TEST_CASE("Golden: round trips between cities", "[net]") {
+  // The same values stand in tests/python/test_internet_data.py, where the tables are held against
+  // measurements.
+  const Facts facts = *Facts::load(kData);
+  const auto rtt = [&](std::string_view a, std::string_view b) {
+    const auto find = [&](std::string_view name) {
+      const auto& cities = facts.cities();
+      const auto found =
+          std::find_if(cities.begin(), cities.end(), [&](const City& c) { return c.name == name; });
+      REQUIRE(found != cities.end());
+      return static_cast<std::size_t>(found - cities.begin());
+    };
+    return facts.rtt_ms(find(a), facts.cities()[find(a)].at, find(b), facts.cities()[find(b)].at);
+  };
+  CHECK(rtt("London", "Tokyo") == Approx(237.639).margin(0.001));
+  CHECK(rtt("Frankfurt", "Helsinki") == Approx(29.579).margin(0.001));
+  CHECK(rtt("New York", "San Francisco") == Approx(70.970).margin(0.001));
+  CHECK(rtt("Sydney", "Sao Paulo") == Approx(370.935).margin(0.001));
+}
+
 TEST_CASE("Quantiles are met, rise, and level out", "[net]") {
   const Quantiles q{{1, 10, 100, 1000, 10000}};
   CHECK(q.at(0.10) == Approx(1));
