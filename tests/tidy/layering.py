@@ -32,7 +32,7 @@ ALLOWED: dict[str, list[str]] = {
     "stack/asio": ["stack/base", "stack/env"],
     "sim/kernel": ["stack/base", "stack/env"],
     "sim/net": ["stack/base"],
-    "sim/flow": [*STACK, "stack/transport", "sim/kernel", "sim/net"],
+    "sim/flow": ["sim/faults", *STACK, "stack/transport", "sim/kernel", "sim/net"],
     "sim/faults": ["stack/base", "stack/env", "sim/kernel"],
     "sim/record": ["stack/base", "stack/env"],
     "sim/run": [*NODE, "stack/asio", "sim"],

@@ -20,6 +20,16 @@ TEST_CASE("slices share their buffer and clamp to it", "[base]") {
   CHECK(rest.text() == " world");
 }
 
+TEST_CASE("neighbouring slices of one buffer join without copying", "[base]") {
+  const Bytes all = Bytes::copy("hello world");
+  Bytes front = all.slice(0, 5);
+  CHECK(!front.join(all.slice(6)));
+  CHECK(!front.join(Bytes::copy(" world")));
+  CHECK(front.join(all.slice(5, 3)));
+  CHECK(front.text() == "hello wo");
+  CHECK(front.data() == all.data());
+}
+
 TEST_CASE("concat of one part shares, of several copies", "[base]") {
   const Bytes a = Bytes::copy("ab"), b = Bytes::copy("cd");
   const Bytes one[] = {a}, two[] = {a, b};

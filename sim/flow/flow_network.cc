@@ -1,0 +1,373 @@
+#include "sim/flow/flow_network.h"
+
+#include <algorithm>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+namespace flow {
+namespace {
+
+constexpr std::uint16_t kFirstEphemeral = 49152;  // RFC 6335
+constexpr std::uint32_t kFirstV4 = 0x01000001;
+constexpr std::size_t kLargestDatagram = 65'507;
+
+std::uint64_t socket_key(HostIndex host, std::uint16_t port, bool v6) {
+  return std::uint64_t{host} << 17 | std::uint64_t{v6} << 16 | port;
+}
+
+IpAddress default_v6(HostIndex host) {
+  std::array<std::uint8_t, 16> octets{0x2a};
+  const std::uint32_t number = host + 1;
+  for (int i = 0; i < 4; ++i)
+    octets[static_cast<std::size_t>(12 + i)] = static_cast<std::uint8_t>(number >> (24 - 8 * i));
+  return IpAddress::v6(octets);
+}
+
+// One end of a connection, as the stack sees it.
+class Stream final : public ByteStream {
+ public:
+  Stream(FlowNetwork& network, Connection& connection, int side, Events& events)
+      : network_(network), connection_(connection), side_(side) {
+    connection.attach(side, events);
+  }
+  ~Stream() override { connection_.detach(side_); }
+  void set_events(Events& events) override { connection_.set_events(side_, events); }
+
+  Bytes read(std::size_t max) override {
+    Chunk chunk;
+    return max > 0 && connection_.read(side_, max, chunk) ? std::move(chunk.data) : Bytes();
+  }
+  bool ended() const override { return connection_.ended(side_); }
+  std::size_t writable() const override { return connection_.writable(side_); }
+  void write(Bytes bytes) override {
+    const std::size_t size = bytes.size();
+    MC_ASSERT(size <= UINT32_MAX);
+    connection_.write(side_, std::move(bytes), static_cast<std::uint32_t>(size), 0);
+  }
+  void finish() override { connection_.finish(side_); }
+  Endpoint local() const override { return network_.endpoint(connection_, side_); }
+  Endpoint remote() const override { return network_.endpoint(connection_, 1 - side_); }
+
+ private:
+  FlowNetwork& network_;
+  Connection& connection_;
+  int side_;
+};
+
+// A stream to an address that no host has.
+class UnreachableStream final : public ByteStream, private Timer {
+ public:
+  UnreachableStream(Clock& clock, const Endpoint& local, const Endpoint& remote, Events& events)
+      : local_(local), remote_(remote), events_(&events) {
+    clock.arm_after(*this, Duration::zero());
+  }
+  void set_events(Events& events) override { events_ = &events; }
+  Bytes read(std::size_t) override { return {}; }
+  bool ended() const override { return false; }
+  std::size_t writable() const override { return 0; }
+  void write(Bytes) override {}
+  void finish() override {}
+  Endpoint local() const override { return local_; }
+  Endpoint remote() const override { return remote_; }
+
+ private:
+  void on_timer() override {
+    events_->on_closed(Error{ErrorCode::unreachable, "no host has the address " + remote_.ip.to_string()});
+  }
+  Endpoint local_, remote_;
+  Events* events_;
+};
+
+// A socket's set of user's callbacks before it has one.
+struct Deaf final : ByteStream::Events {
+  void on_readable() override {}
+  void on_writable() override {}
+  void on_closed(Error) override {}
+};
+
+class StreamListener final : public Listener, private Acceptor {
+ public:
+  StreamListener(FlowNetwork& network, HostIndex host, const Endpoint& at, Events& events)
+      : network_(network), host_(host), at_(at), events_(events) {
+    listening_ = network.tcp().listen(host, at.port, !at.ip.is_v4(), *this);
+  }
+  ~StreamListener() override {
+    if (listening_) network_.tcp().unlisten(host_, at_.port, !at_.ip.is_v4());
+  }
+  bool listening() const { return listening_; }
+  Endpoint local() const override { return at_; }
+
+ private:
+  void on_accept(Connection& connection) override {
+    static Deaf deaf;  // without state: until the user has set its own
+    events_.on_accept(std::make_unique<Stream>(network_, connection, 1, deaf));
+  }
+  FlowNetwork& network_;
+  HostIndex host_;
+  Endpoint at_;
+  Events& events_;
+  bool listening_ = false;
+};
+
+class NameResolution final : public Resolution, private Timer {
+ public:
+  NameResolution(Clock& clock, std::vector<IpAddress> addresses, std::vector<std::string> texts,
+                 Events& events)
+      : addresses_(std::move(addresses)), texts_(std::move(texts)), events_(events) {
+    clock.arm_after(*this, FlowNetwork::kResolveTime);
+  }
+
+ private:
+  void on_timer() override {
+    if (!addresses_.empty()) return events_.on_resolved(std::move(addresses_));
+    if (!texts_.empty()) return events_.on_text(std::move(texts_));
+    events_.on_failed(Error{ErrorCode::not_found, "no such name"});
+  }
+  std::vector<IpAddress> addresses_;
+  std::vector<std::string> texts_;
+  Events& events_;
+};
+
+}  // namespace
+
+// A datagram on its way. Its fragments, if any, share their fate.
+struct Parcel final : Timer {
+  void on_timer() override;
+  void send();
+
+  Parcel* next = nullptr;
+  FlowNetwork* network = nullptr;
+  Endpoint from, to;
+  HostIndex from_host = 0, to_host = 0;
+  Bytes payload;
+  std::uint32_t wire = 0, packets = 0;
+  Time last_in{};
+  bool landing = false;
+
+ private:
+  void done() {
+    payload = Bytes();
+    landing = false;
+    network->parcels_->give(this);
+  }
+};
+
+class DatagramSocket final : public Datagrams {
+ public:
+  DatagramSocket(FlowNetwork& network, HostIndex host, const Endpoint& at, Events& events)
+      : network_(network), host_(host), at_(at), events_(events) {
+    network.sockets_.emplace(socket_key(host, at.port, !at.ip.is_v4()), this);
+  }
+  ~DatagramSocket() override { network_.sockets_.erase(socket_key(host_, at_.port, !at_.ip.is_v4())); }
+  void send(const Endpoint& to, Bytes payload) override;
+  Endpoint local() const override { return at_; }
+  void take(const Endpoint& from, Bytes payload) { events_.on_datagram(from, std::move(payload)); }
+
+ private:
+  FlowNetwork& network_;
+  HostIndex host_;
+  Endpoint at_;
+  Events& events_;
+};
+
+void DatagramSocket::send(const Endpoint& to, Bytes payload) {
+  const bool v6 = !at_.ip.is_v4();
+  const HostIndex host = to.ip.is_loopback() ? host_ : network_.host_of(to.ip);
+  if (host == FlowNetwork::kNoHost || to.ip.is_v4() == v6 || payload.size() > kLargestDatagram) return;
+  Parcel& parcel = *network_.parcels_->take();
+  parcel.network = &network_;
+  parcel.from = at_;
+  if (to.ip.is_loopback()) {
+    parcel.from.ip = to.ip;
+  } else if (at_.ip.is_unspecified() || at_.ip.is_loopback()) {
+    parcel.from.ip = v6 ? network_.address_v6(host_) : network_.address_v4(host_);
+  }
+  parcel.to = to;
+  parcel.from_host = host_;
+  parcel.to_host = host;
+  const std::uint32_t header = v6 ? 40 : 20;
+  const auto size = static_cast<std::uint32_t>(payload.size()) + 8;
+  parcel.packets = (size + Links::kPacket - header - 1) / (Links::kPacket - header);
+  parcel.wire = size + parcel.packets * header;
+  parcel.payload = std::move(payload);
+  parcel.send();
+}
+
+void Parcel::send() {
+  Links& links = network->links_;
+  Time fifo{};
+  const Departure departure =
+      links.depart(from_host, to_host, wire, packets, links.model().path(from_host, to_host), fifo);
+  if (departure.lost > 0) return done();
+  last_in = departure.last_in;
+  links.kernel().arm(*this, departure.first_in);
+}
+
+void Parcel::on_timer() {
+  Links& links = network->links_;
+  if (!landing) {
+    landing = true;
+    const Landing place = links.land(from_host, to_host, wire, packets, last_in);
+    if (place.lost > 0) return done();
+    return links.kernel().arm(*this, place.at);
+  }
+  links.kernel().absorb(std::uint64_t{to_host} << 32 | wire);
+  const auto found = network->sockets_.find(socket_key(to_host, to.port, !to.ip.is_v4()));
+  DatagramSocket* const socket = found != network->sockets_.end() ? found->second : nullptr;
+  Bytes taken = std::move(payload);
+  const Endpoint sender = from;
+  done();
+  if (socket != nullptr) socket->take(sender, std::move(taken));
+}
+
+class HostNetwork final : public Network {
+ public:
+  HostNetwork(FlowNetwork& network, HostIndex host) : network_(network), host_(host) {}
+
+  std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events,
+                                      const Endpoint& from) override {
+    const HostIndex host = to.ip.is_loopback() ? host_ : network_.host_of(to.ip);
+    const bool v6 = !to.ip.is_v4();
+    if (host == FlowNetwork::kNoHost) {
+      const Endpoint local{v6 ? network_.address_v6(host_) : network_.address_v4(host_), from.port};
+      return std::make_unique<UnreachableStream>(network_.kernel(), local, to, events);
+    }
+    const std::uint16_t port = from.port != 0 ? from.port : network_.free_port(host_, v6);
+    return std::make_unique<Stream>(network_, network_.tcp().connect(host_, port, host, to.port, v6), 0,
+                                    events);
+  }
+
+  Result<std::unique_ptr<Listener>> listen(const Endpoint& at, Listener::Events& events) override {
+    Endpoint chosen = at;
+    if (!owns(at.ip)) return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
+    if (at.port == 0) chosen.port = network_.free_port(host_, !at.ip.is_v4());
+    auto listener = std::make_unique<StreamListener>(network_, host_, chosen, events);
+    if (!listener->listening()) return fail(ErrorCode::address_in_use, chosen.to_string());
+    return listener;
+  }
+
+  Result<std::unique_ptr<Datagrams>> bind(const Endpoint& at, Datagrams::Events& events) override {
+    Endpoint chosen = at;
+    const bool v6 = !at.ip.is_v4();
+    if (!owns(at.ip)) return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
+    const auto taken = [&](std::uint16_t port) {
+      return network_.sockets_.contains(socket_key(host_, port, v6));
+    };
+    if (at.port == 0) {
+      do chosen.port = network_.free_port(host_, v6);
+      while (taken(chosen.port));
+    }
+    if (taken(chosen.port)) return fail(ErrorCode::address_in_use, chosen.to_string());
+    return std::make_unique<DatagramSocket>(network_, host_, chosen, events);
+  }
+
+  std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type,
+                                      Resolution::Events& events) override {
+    std::vector<IpAddress> addresses;
+    std::vector<std::string> texts;
+    const auto fits = [&](const IpAddress& ip) {
+      return type == RecordType::address || (type == RecordType::address_v4 && ip.is_v4()) ||
+             (type == RecordType::address_v6 && !ip.is_v4());
+    };
+    if (const auto found = network_.names_.find(name); found != network_.names_.end()) {
+      if (type == RecordType::text) texts = found->second.texts;
+      for (const IpAddress& ip : found->second.addresses) {
+        if (fits(ip)) addresses.push_back(ip);
+      }
+    } else if (const auto ip = IpAddress::parse(name); ip && fits(*ip)) {
+      addresses.push_back(*ip);
+    }
+    return std::make_unique<NameResolution>(network_.kernel(), std::move(addresses), std::move(texts),
+                                            events);
+  }
+
+  std::vector<IpAddress> local_addresses() const override {
+    return {network_.address_v4(host_), network_.address_v6(host_)};
+  }
+
+ private:
+  bool owns(const IpAddress& ip) const {
+    return ip.is_unspecified() || ip.is_loopback() || ip == network_.address_v4(host_) ||
+           ip == network_.address_v6(host_);
+  }
+  FlowNetwork& network_;
+  HostIndex host_;
+};
+
+}  // namespace flow
+
+FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng)
+    : links_(kernel, model, rng, cuts_),
+      tcp_(links_, [this](const flow::Connection& connection,
+                          int side) { return endpoint(connection, side).to_string(); }),
+      parcels_(std::make_unique<flow::Pool<flow::Parcel>>()),
+      networks_(model.hosts()),
+      next_port_(model.hosts(), flow::kFirstEphemeral) {}
+
+FlowNetwork::~FlowNetwork() = default;
+
+Network& FlowNetwork::attach(HostIndex host) {
+  MC_ASSERT(host < networks_.size());
+  if (networks_[host] == nullptr) networks_[host] = std::make_unique<flow::HostNetwork>(*this, host);
+  return *networks_[host];
+}
+
+IpAddress FlowNetwork::address_v4(HostIndex host) const {
+  const auto found = assigned_.find(host);
+  return found != assigned_.end() ? found->second.v4 : IpAddress::v4(flow::kFirstV4 + host);
+}
+
+IpAddress FlowNetwork::address_v6(HostIndex host) const {
+  const auto found = assigned_.find(host);
+  return found != assigned_.end() ? found->second.v6 : flow::default_v6(host);
+}
+
+void FlowNetwork::assign_address(HostIndex host, const IpAddress& address) {
+  Addresses& own = assigned_.try_emplace(host, Addresses{address_v4(host), address_v6(host)}).first->second;
+  IpAddress& place = address.is_v4() ? own.v4 : own.v6;
+  hosts_.erase(place);
+  place = address;
+  hosts_[address] = host;
+}
+
+HostIndex FlowNetwork::host_of(const IpAddress& address) const {
+  if (!hosts_.empty()) {
+    if (const auto found = hosts_.find(address); found != hosts_.end()) return found->second;
+  }
+  const auto& octets = address.octets();
+  HostIndex host = kNoHost;
+  if (address.is_v4()) {
+    host = address.v4_host_order() - flow::kFirstV4;
+  } else {
+    std::uint32_t number = 0;
+    for (std::size_t i = 12; i < 16; ++i) number = number << 8 | octets[i];
+    host = number - 1;
+  }
+  if (host >= networks_.size()) return kNoHost;
+  return address == (address.is_v4() ? address_v4(host) : address_v6(host)) ? host : kNoHost;
+}
+
+void FlowNetwork::register_name(const std::string& name, std::vector<IpAddress> addresses) {
+  names_[name].addresses = std::move(addresses);
+}
+
+void FlowNetwork::register_text(const std::string& name, std::vector<std::string> records) {
+  names_[name].texts = std::move(records);
+}
+
+std::uint16_t FlowNetwork::free_port(HostIndex host, bool v6) {
+  std::uint16_t& next = next_port_[host];
+  while (tcp_.listening(host, next, v6))
+    next = next == 65535 ? flow::kFirstEphemeral : static_cast<std::uint16_t>(next + 1);
+  const std::uint16_t port = next;
+  next = next == 65535 ? flow::kFirstEphemeral : static_cast<std::uint16_t>(next + 1);
+  return port;
+}
+
+Endpoint FlowNetwork::endpoint(const flow::Connection& connection, int side) const {
+  const HostIndex host = connection.host(side);
+  return {connection.v6() ? address_v6(host) : address_v4(host), connection.port(side)};
+}
+
+}  // namespace mesocosm

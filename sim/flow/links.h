@@ -1,0 +1,87 @@
+// The network's layers below transport protocols: each host's access link in both directions, and the paths
+// between hosts. Equations and sources: docs/flow-model.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/faults/cuts.h"
+#include "sim/kernel/kernel.h"
+#include "sim/net/path_model.h"
+#include "stack/base/rng.h"
+
+namespace mesocosm::flow {
+
+// IP bytes of a host since the start, headers included. Pure acknowledgements are not counted (they cost no
+// events).
+struct Traffic {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  std::uint64_t packets_lost = 0;  // of what this host sent: on the way, in queues, or over a cut
+};
+
+// A burst of packets that leave a host back to back. `wire` counts IP bytes; all packets but the last have
+// kPacket.
+struct Departure {
+  Time first_in;                   // when the first packet reaches the receiver's access link
+  Time last_in;                    // when the last one does
+  std::uint32_t wire;              // bytes that do
+  std::uint32_t lost;              // packets that do not
+  std::uint32_t after_first_loss;  // packets that arrive although an earlier one is lost
+};
+struct Landing {
+  Time at;             // when the last packet has come through the receiver's access link
+  std::uint32_t lost;  // the last ones, for which the queue had no room
+};
+
+class Links {
+ public:
+  static constexpr std::uint32_t kPacket = 1500;
+  static constexpr Duration kJitterEpoch = 100ms;  // a path's jitter is drawn anew so often
+
+  Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts);
+
+  // Sends now. `fifo` is the path's last arrival so far: packets of one flow never overtake each other.
+  Departure depart(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, const Path& path,
+                   Time& fifo);
+  // The burst's first packet arrives now: takes the receiver's access link, after what arrived before.
+  Landing land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
+
+  Kernel& kernel() { return kernel_; }
+  const PathModel& model() const { return model_; }
+  // How long the host's access link takes to send so many bytes.
+  Duration sending_time(HostIndex host, std::uint32_t wire) const { return hosts_[host].up.time(wire); }
+  HostIndex hosts() const { return static_cast<HostIndex>(hosts_.size()); }
+  const Traffic& traffic(HostIndex host) const { return hosts_[host].traffic; }
+
+ private:
+  // One direction of an access link: a FIFO queue with a rate.
+  struct Link {
+    std::uint64_t time_per_byte;  // ns << kShift
+    Time free_at;
+    Duration queue;
+    Duration time(std::uint64_t bytes) const {
+      return Duration(static_cast<std::int64_t>((bytes * time_per_byte) >> kShift));
+    }
+  };
+  struct Host {
+    Link up, down;
+    Traffic traffic;
+  };
+  static constexpr int kShift = 20;
+
+  static Link link(double bps, Duration queue);
+  static std::uint32_t overflow(const Link& link, Duration backlog, std::uint32_t wire,
+                                std::uint32_t packets);
+  static std::uint32_t without(std::uint32_t wire, std::uint32_t packets, std::uint32_t lost);
+  Duration jitter(HostIndex from, HostIndex to) const;
+
+  Kernel& kernel_;
+  const PathModel& model_;
+  const Cuts& cuts_;
+  Rng rng_;
+  std::uint64_t jitter_seed_;
+  std::vector<Host> hosts_;
+};
+
+}  // namespace mesocosm::flow
