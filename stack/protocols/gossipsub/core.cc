@@ -1,0 +1,750 @@
+#include "stack/protocols/gossipsub/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+namespace {
+
+using Event = GossipSubEvent::Kind;
+
+// A peer may ask for a longer backoff than we would; no peer may ask for ever.
+constexpr std::uint64_t kMaxBackoffSeconds = 3600;
+
+std::uint64_t whole_seconds(Duration duration) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+}  // namespace
+
+GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdentity& identity, Rng rng,
+                             GossipSubActions& actions, MessageChecks& checks,
+                             std::unique_ptr<GossipSubPolicy> policy)
+    : params_(params),
+      identity_(identity),
+      rng_(rng),
+      actions_(actions),
+      checks_(checks),
+      policy_(policy != nullptr ? std::move(policy) : std::make_unique<GossipSubPolicy>()),
+      cache_(params.seen_ttl, params.history, params.history_gossip),
+      next_seqno_(identity.first_seqno) {
+  MC_ASSERT(params.validate().has_value());
+  MC_ASSERT(params.signature_policy == SignaturePolicy::strict_no_sign || identity.key != nullptr);
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// peers
+
+PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool outbound, Time) {
+  MC_ASSERT(!id.empty() && find_peer(id) == kNoPeer);
+  const PeerIndex index = peer_slot();
+  Peer& peer = peers_[index];
+  peer = {.id = id,
+          .kind = kind,
+          .outbound = outbound,
+          .direct = std::find(direct_.begin(), direct_.end(), id) != direct_.end(),
+          .hash = id.hash()};
+  if (peer.direct || kind == PeerKind::floodsub) ++push_always_;
+  for (const Topic& topic : topics_) {
+    if (topic.subscribed) actions_.send(index, make_subscription(true, topic.name));
+  }
+  policy_->on_peer_added(*this, index);
+  return index;
+}
+
+void GossipSubCore::on_peer_removed(PeerIndex index) {
+  MC_ASSERT(usable(index));
+  policy_->on_peer_removed(*this, index);
+  for (TopicIndex topic = 0; topic < topics_.size(); ++topic) {
+    if (!topics_[topic].used) continue;
+    drop_from_mesh(topic, index);
+    topics_[topic].peers.erase(index);
+    topics_[topic].fanout.erase(index);
+    release_if_unused(topic);
+  }
+  cache_.forget_peer(index);
+  if (peers_[index].direct || peers_[index].kind == PeerKind::floodsub) --push_always_;
+  peers_[index] = {};
+  free_peers_.push_back(index);
+}
+
+PeerIndex GossipSubCore::find_peer(const PeerId& id) const {
+  const auto found =
+      std::find_if(peers_.begin(), peers_.end(), [&](const Peer& peer) { return peer.id == id; });
+  return found == peers_.end() || id.empty() ? kNoPeer : static_cast<PeerIndex>(found - peers_.begin());
+}
+
+PeerIndex GossipSubCore::peer_slot() {
+  if (free_peers_.empty()) {
+    peers_.emplace_back();
+    return static_cast<PeerIndex>(peers_.size() - 1);
+  }
+  const PeerIndex index = free_peers_.back();
+  free_peers_.pop_back();
+  return index;
+}
+
+void GossipSubCore::add_direct_peer(const PeerId& id) {
+  if (id == identity_.peer || std::find(direct_.begin(), direct_.end(), id) != direct_.end()) return;
+  direct_.push_back(id);
+  const PeerIndex index = find_peer(id);
+  if (index == kNoPeer) return actions_.connect(id, {});
+  if (peers_[index].kind != PeerKind::floodsub) ++push_always_;
+  peers_[index].direct = true;
+  for (TopicIndex topic = 0; topic < topics_.size(); ++topic) {
+    if (!topics_[topic].mesh.contains(index)) continue;
+    drop_from_mesh(topic, index);
+    send_prune(topic, index, false, params_.prune_backoff);
+  }
+}
+
+void GossipSubCore::remove_direct_peer(const PeerId& id) {
+  if (std::erase(direct_, id) == 0) return;
+  const PeerIndex index = find_peer(id);
+  if (index == kNoPeer) return;
+  peers_[index].direct = false;
+  if (peers_[index].kind != PeerKind::floodsub) --push_always_;
+}
+
+void GossipSubCore::connect_direct_peers() {
+  for (const PeerId& id : direct_) {
+    if (find_peer(id) == kNoPeer) actions_.connect(id, {});
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------
+// topics
+
+TopicIndex GossipSubCore::find_topic(ByteView name) const {
+  const std::uint64_t hash = hash64(name);
+  for (std::size_t i = 0; i < topic_hashes_.size(); ++i) {
+    if (topic_hashes_[i] == hash && topics_[i].used && equal(topics_[i].name, name)) {
+      return static_cast<TopicIndex>(i);
+    }
+  }
+  return kNoTopic;
+}
+
+TopicIndex GossipSubCore::intern(ByteView name) {
+  if (const TopicIndex known = find_topic(name); known != kNoTopic) return known;
+  if (name.size() > kMaxTopicLength) return kNoTopic;
+  auto slot = std::find_if(topics_.begin(), topics_.end(), [](const Topic& topic) { return !topic.used; });
+  if (slot == topics_.end()) {
+    if (topics_.size() >= params_.max_topics) return kNoTopic;
+    topics_.emplace_back();
+    topic_hashes_.emplace_back();
+    slot = topics_.end() - 1;
+  }
+  const auto index = static_cast<TopicIndex>(slot - topics_.begin());
+  slot->used = true;
+  slot->name = Bytes::copy(name);
+  topic_hashes_[index] = hash64(name);
+  return index;
+}
+
+void GossipSubCore::release_if_unused(TopicIndex index) {
+  const Topic& topic = topics_[index];
+  if (!topic.used || topic.subscribed || topic.validator != nullptr || !topic.peers.empty() ||
+      !topic.fanout.empty() || !topic.backoffs.empty()) {
+    return;
+  }
+  topics_[index] = {};
+  topic_hashes_[index] = 0;
+  cache_.forget_topic(index);
+}
+
+void GossipSubCore::set_validator(std::string_view name, MessageValidator* validator) {
+  const TopicIndex index = intern(as_bytes(name));
+  if (index == kNoTopic) return;
+  topics_[index].validator = validator;
+  release_if_unused(index);
+}
+
+TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
+  const TopicIndex index = intern(as_bytes(name));
+  if (index == kNoTopic || topics_[index].subscribed) return index;
+  Topic& topic = topics_[index];
+  topic.subscribed = true;
+  const RpcPart announcement = make_subscription(true, topic.name);
+  for (PeerIndex peer = 0; peer < peers_.size(); ++peer) {
+    if (usable(peer)) actions_.send(peer, announcement);
+  }
+  note(Event::subscribed, kNoPeer, index);
+
+  // JOIN: the fanout's peers become the mesh, and others if they do not suffice.
+  std::vector<PeerIndex> chosen;
+  std::vector<PeerIndex> candidates;
+  graft_candidates(index, now, candidates);
+  for (PeerIndex peer : topic.fanout) {
+    if (std::erase(candidates, peer) > 0) chosen.push_back(peer);
+  }
+  topic.fanout.clear();
+  rng_.shuffle(std::span(candidates));
+  while (chosen.size() < params_.d && !candidates.empty()) {
+    chosen.push_back(candidates.back());
+    candidates.pop_back();
+  }
+  for (PeerIndex peer : chosen) graft(index, peer);
+  return index;
+}
+
+void GossipSubCore::unsubscribe(std::string_view name, Time now) {
+  const TopicIndex index = find_topic(name);
+  if (index == kNoTopic || !topics_[index].subscribed) return;
+  Topic& topic = topics_[index];
+  topic.subscribed = false;
+  const RpcPart announcement = make_subscription(false, topic.name);
+  for (PeerIndex peer = 0; peer < peers_.size(); ++peer) {
+    if (usable(peer)) actions_.send(peer, announcement);
+  }
+  // LEAVE
+  const PeerSet mesh = topic.mesh;
+  for (PeerIndex peer : mesh) prune(index, peer, params_.peer_exchange, params_.unsubscribe_backoff, now);
+  topic.mesh.clear();
+  note(Event::unsubscribed, kNoPeer, index);
+  release_if_unused(index);
+}
+
+void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscription) {
+  Peer& peer = peers_[from];
+  if (subscription.subscribe) {
+    if (peer.subscriptions >= params_.max_subscriptions_per_peer) return;
+    const TopicIndex index = intern(subscription.topic);
+    if (index != kNoTopic && topics_[index].peers.insert(from)) ++peer.subscriptions;
+    return;
+  }
+  const TopicIndex index = find_topic(subscription.topic);
+  if (index == kNoTopic || !topics_[index].peers.erase(from)) return;
+  --peer.subscriptions;
+  drop_from_mesh(index, from);
+  topics_[index].fanout.erase(from);
+  release_if_unused(index);
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// RPCs
+
+Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
+  MC_ASSERT(usable(from));
+  if (!peers_[from].direct && score(from) < params_.thresholds.graylist) {
+    ++counters_.rpcs_graylisted;
+    return {};
+  }
+  if (!policy_->on_rpc(*this, from, rpc, now)) return {};
+  bool ihave_seen = false;     // in this RPC
+  bool ihave_allowed = false;  // and within the heartbeat's limit
+  wanted_.clear();
+  for (const RpcPart& part : rpc) {
+    switch (part.kind) {
+      case PartKind::message:
+        if (auto done = on_message(from, part, now); !done) return done;
+        break;
+      case PartKind::subscription: {
+        const auto subscription = decode_subscription(part.body());
+        if (!subscription) return tl::unexpected(subscription.error());
+        on_subscription(from, *subscription);
+        break;
+      }
+      case PartKind::ihave: {
+        ++counters_.ihave_received;
+        const auto topic = decode_ihave(part.body());
+        if (!topic) return tl::unexpected(topic.error());
+        // However many topics an RPC tells of, it counts once.
+        if (!ihave_seen) ihave_allowed = ++peers_[from].ihave_rpcs <= params_.max_ihave_messages;
+        ihave_seen = true;
+        if (ihave_allowed) {
+          collect_wanted(from, part, *topic);
+        } else {
+          ++counters_.ihave_ignored;
+        }
+        break;
+      }
+      case PartKind::iwant: {
+        ++counters_.iwant_received;
+        if (auto valid = decode_iwant(part.body()); !valid) return valid;
+        on_iwant(from, part);
+        break;
+      }
+      case PartKind::graft: {
+        ++counters_.grafts_received;
+        const auto topic = decode_graft(part.body());
+        if (!topic) return tl::unexpected(topic.error());
+        on_graft(from, *topic, now);
+        break;
+      }
+      case PartKind::prune: {
+        ++counters_.prunes_received;
+        const auto prune = decode_prune(part.bytes, kMaxRpcParts);
+        if (!prune) return tl::unexpected(prune.error());
+        on_prune(from, *prune, now);
+        break;
+      }
+    }
+  }
+  if (!wanted_.empty()) send_iwant(from);
+  return {};
+}
+
+// Nearly every call of a busy node ends at the duplicate's return, and nothing before it allocates.
+Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now) {
+  const auto message = decode_message(part);
+  if (!message) {
+    ++counters_.rejected;
+    return tl::unexpected(message.error());
+  }
+  ++counters_.messages_received;
+  counters_.payload_received += message->data.size();
+  const TopicIndex topic = find_topic(message->topic);
+  if (topic == kNoTopic || !topics_[topic].subscribed) {
+    ++counters_.ignored;
+    return {};
+  }
+  if (!follows_policy(*message, params_.signature_policy)) {
+    reject(from, *message, 0, ErrorCode::protocol_violation);
+    return {};
+  }
+  if (equal(message->from, identity_.peer.bytes()) && !message->from.empty()) {
+    ++counters_.ignored;  // ours: either it went in a circle, or somebody claims to be us
+    return {};
+  }
+  const MessageId id = checks_.id(*message, params_.message_id);
+  if (id.empty()) {
+    reject(from, *message, 0, ErrorCode::bad_encoding);
+    return {};
+  }
+  const std::uint64_t hash = id.hash();
+  if (cache_.seen(hash, id.bytes())) {
+    ++counters_.duplicates;
+    counters_.duplicate_payload += message->data.size();
+    note(Event::duplicate, from, topic, hash, message->data.size());
+    policy_->on_duplicate(*this, topic, from, hash);
+    return {};
+  }
+  if (params_.signature_policy == SignaturePolicy::strict_sign && !checks_.verify(*message)) {
+    reject(from, *message, hash,
+           ErrorCode::authentication);  // not marked as seen: others may send the true one
+    return {};
+  }
+  cache_.add_seen(hash, id.bytes(), now);
+  MessageValidator* validator = topics_[topic].validator;
+  switch (validator == nullptr ? Validation::accept : validator->validate(*message, peers_[from].id)) {
+    case Validation::accept:
+      accept_message(topic, from, *message, id, hash);
+      break;
+    case Validation::reject:
+      reject(from, *message, hash, ErrorCode::refused);
+      break;
+    case Validation::ignore:
+      ++counters_.ignored;
+      break;
+  }
+  return {};
+}
+
+void GossipSubCore::accept_message(TopicIndex topic, PeerIndex from, const Message& message,
+                                   const MessageId& id, std::uint64_t hash) {
+  cache_.put(hash, id.bytes(), *message.part, topic);
+  ++counters_.delivered;
+  note(Event::delivered, from, topic, hash, message.data.size());
+  policy_->on_delivered(*this, topic, from, hash);
+  actions_.deliver(topic, message, id, from);
+  forward(topic, *message.part, message.data.size(), from, message.from);
+}
+
+void GossipSubCore::reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why) {
+  ++counters_.rejected;
+  const TopicIndex topic = find_topic(message.topic);
+  note(Event::rejected, from, topic, subject, static_cast<std::uint64_t>(why));
+  policy_->on_rejected(*this, from, why);
+}
+
+// To mesh, explicit and floodsub peers, in an order drawn anew for each message: where uplinks are the
+// bottleneck, a fixed order would always favour the same peers.
+void GossipSubCore::forward(TopicIndex index, const RpcPart& part, std::size_t payload, PeerIndex from,
+                            ByteView author) {
+  const Topic& topic = topics_[index];
+  scratch_.assign(topic.mesh.begin(), topic.mesh.end());
+  if (push_always_ > 0) {
+    for (PeerIndex peer : topic.peers) {
+      const bool always = peers_[peer].direct || (peers_[peer].kind == PeerKind::floodsub &&
+                                                  score(peer) >= params_.thresholds.publish);
+      if (always && !topic.mesh.contains(peer)) scratch_.push_back(peer);
+    }
+  }
+  rng_.shuffle(std::span(scratch_));
+  for (PeerIndex peer : scratch_) {
+    if (peer != from && !equal(peers_[peer].id.bytes(), author)) send_message(peer, part, payload);
+  }
+}
+
+void GossipSubCore::send_message(PeerIndex to, const RpcPart& part, std::size_t payload) {
+  ++counters_.messages_sent;
+  counters_.payload_sent += payload;
+  actions_.send(to, part);
+}
+
+Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, Time now) {
+  const TopicIndex index = intern(as_bytes(name));
+  if (index == kNoTopic) return fail(ErrorCode::limit, "publish: too many topics, or too long a name");
+  // Signature, key, author and lengths take less than this.
+  if (data.size() + name.size() + 512 > params_.max_rpc) {
+    return fail(ErrorCode::too_large, "publish: " + std::to_string(data.size()) +
+                                          " bytes do not fit into an RPC of " +
+                                          std::to_string(params_.max_rpc));
+  }
+  const bool sign = params_.signature_policy == SignaturePolicy::strict_sign;
+  const RpcPart part =
+      sign ? make_signed_message(as_bytes(name), data, identity_.peer, next_seqno_++, *identity_.key)
+           : make_message(as_bytes(name), data);
+  const auto message = decode_message(part);
+  MC_ASSERT(message.has_value());
+  const MessageId id = checks_.id(*message, params_.message_id);
+  const std::uint64_t hash = id.hash();
+  if (cache_.seen(hash, id.bytes()))
+    return fail(ErrorCode::refused, "publish: the same message was seen already");
+  cache_.add_seen(hash, id.bytes(), now);
+  cache_.put(hash, id.bytes(), part, index);
+  ++counters_.published;
+  note(Event::published, kNoPeer, index, hash, data.size());
+
+  Topic& topic = topics_[index];
+  if (params_.flood_publish) {
+    scratch_.clear();
+    for (PeerIndex peer : topic.peers) {
+      if (peers_[peer].direct || score(peer) >= params_.thresholds.publish) scratch_.push_back(peer);
+    }
+    rng_.shuffle(std::span(scratch_));
+    for (PeerIndex peer : scratch_) send_message(peer, part, data.size());
+    return id;
+  }
+  if (!topic.subscribed) {
+    topic.last_published = now;
+    if (topic.fanout.empty()) pick_fanout(index);
+    std::vector<PeerIndex> fanout(topic.fanout.begin(), topic.fanout.end());
+    rng_.shuffle(std::span(fanout));
+    for (PeerIndex peer : fanout) send_message(peer, part, data.size());
+  }
+  forward(index, part, data.size(), kNoPeer, identity_.peer.bytes());  // not subscribed: an empty mesh
+  return id;
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// gossip
+
+void GossipSubCore::collect_wanted(PeerIndex from, const RpcPart& ihave, ByteView topic) {
+  if (score(from) < params_.thresholds.gossip) return;
+  const TopicIndex index = find_topic(topic);
+  if (index == kNoTopic || !topics_[index].subscribed) return;
+  if (peers_[from].asked >= params_.max_ihave_length) {
+    ++counters_.ihave_ignored;
+    return;
+  }
+  std::size_t heard = 0;
+  each_id(ihave, [&](ByteView id) {
+    if (++heard > params_.max_ihave_length) return false;
+    if (id.size() > MessageId::kMaxSize || id.empty()) return true;  // nothing that we could name so
+    const std::uint64_t hash = hash64(id);
+    if (!cache_.seen(hash, id)) wanted_.push_back({.hash = hash, .id = id});
+    return true;
+  });
+}
+
+// In random order, so that what is cut off for the limit is not always the same; each id once.
+void GossipSubCore::send_iwant(PeerIndex to) {
+  const auto less = [](const Wanted& a, const Wanted& b) {
+    if (a.hash != b.hash) return a.hash < b.hash;
+    return std::lexicographical_compare(a.id.begin(), a.id.end(), b.id.begin(), b.id.end());
+  };
+  const auto same = [](const Wanted& a, const Wanted& b) { return a.hash == b.hash && equal(a.id, b.id); };
+  // A message that came later in the same RPC is not asked for any more.
+  std::erase_if(wanted_, [&](const Wanted& wanted) { return cache_.seen(wanted.hash, wanted.id); });
+  std::sort(wanted_.begin(), wanted_.end(), less);
+  wanted_.erase(std::unique(wanted_.begin(), wanted_.end(), same), wanted_.end());
+  rng_.shuffle(std::span(wanted_));
+  Peer& peer = peers_[to];
+  const std::size_t count = std::min<std::size_t>(wanted_.size(), params_.max_ihave_length - peer.asked);
+  std::vector<ByteView> ids;
+  ids.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) ids.push_back(wanted_[i].id);
+  if (wanted_.capacity() > 64) std::vector<Wanted>().swap(wanted_);
+  if (count == 0) return;
+  peer.asked += static_cast<std::uint32_t>(count);
+  counters_.iwant_ids_sent += count;
+  note(Event::iwant_sent, to, kNoTopic, 0, count);
+  for (std::span<const ByteView> rest = ids; !rest.empty();) {
+    ++counters_.iwant_sent;
+    actions_.send(to, make_iwant(rest));
+  }
+}
+
+void GossipSubCore::on_iwant(PeerIndex from, const RpcPart& iwant) {
+  if (score(from) < params_.thresholds.gossip) return;
+  each_id(iwant, [&](ByteView id) {
+    MessageCache::Entry* entry = cache_.get(hash64(id), id);
+    if (entry == nullptr) return true;
+    if (MessageCache::count_request(*entry, from) > params_.iwant_retransmission) {
+      ++counters_.iwant_refused;
+      return true;
+    }
+    ++counters_.iwant_served;
+    const auto message = decode_message(entry->message);
+    send_message(from, entry->message, message->data.size());
+    return true;
+  });
+}
+
+void GossipSubCore::emit_gossip(TopicIndex index) {
+  std::vector<ByteView> ids;
+  cache_.each_gossip_id(index, [&](ByteView id) { ids.push_back(id); });
+  if (ids.empty()) return;
+  const Topic& topic = topics_[index];
+  std::vector<PeerIndex> chosen;
+  for (PeerIndex peer : topic.peers) {
+    if (topic.mesh.contains(peer) || topic.fanout.contains(peer) || peers_[peer].direct) continue;
+    if (peers_[peer].kind == PeerKind::floodsub || score(peer) < params_.thresholds.gossip) continue;
+    chosen.push_back(peer);
+  }
+  policy_->choose_gossip(*this, index, chosen);
+  rng_.shuffle(std::span(ids));
+  const bool too_many = ids.size() > params_.max_ihave_length;
+  std::vector<RpcPart> parts;
+  for (PeerIndex peer : chosen) {
+    if (parts.empty() || too_many) {
+      if (too_many) rng_.shuffle(std::span(ids));  // each peer hears of other ones
+      parts.clear();
+      for (auto rest = std::span<const ByteView>(ids).first(
+               std::min<std::size_t>(ids.size(), params_.max_ihave_length));
+           !rest.empty();) {
+        parts.push_back(make_ihave(topic.name, rest));
+      }
+    }
+    const std::size_t count = std::min<std::size_t>(ids.size(), params_.max_ihave_length);
+    counters_.ihave_ids_sent += count;
+    counters_.ihave_sent += parts.size();
+    note(Event::ihave_sent, peer, index, 0, count);
+    for (const RpcPart& part : parts) actions_.send(peer, part);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// mesh
+
+void GossipSubCore::on_graft(PeerIndex from, ByteView name, Time now) {
+  const TopicIndex index = find_topic(name);
+  // Unknown topics are not answered (v1.1, "Spam Protection Measures").
+  if (index == kNoTopic || !topics_[index].subscribed) return;
+  Topic& topic = topics_[index];
+  Peer& peer = peers_[from];
+  if (topic.mesh.contains(from) || peer.kind == PeerKind::floodsub) return;
+
+  bool refuse = false;
+  bool exchange = params_.peer_exchange;
+  if (peer.direct) {  // the agreement is not mutual
+    refuse = true;
+    exchange = false;
+  } else if (const auto backoff = std::find_if(topic.backoffs.begin(), topic.backoffs.end(),
+                                               [&](const Backoff& b) { return b.peer == peer.hash; });
+             backoff != topic.backoffs.end() && now < backoff->until) {
+    const bool flood = now < backoff->until + params_.graft_flood_threshold - params_.prune_backoff;
+    policy_->on_penalty(*this, from, flood ? 2 : 1);
+    add_backoff(topic, from, params_.prune_backoff, now);
+    refuse = true;
+    exchange = false;
+  } else if (score(from) < 0) {
+    add_backoff(topic, from, params_.prune_backoff, now);
+    refuse = true;
+    exchange = false;
+  } else if (topic.mesh.size() >= params_.d_high && !peer.outbound) {
+    add_backoff(topic, from, params_.prune_backoff, now);
+    refuse = true;
+  }
+  if (refuse) {
+    ++counters_.grafts_refused;
+    send_prune(index, from, exchange, params_.prune_backoff);
+    return;
+  }
+  topic.mesh.insert(from);
+  note(Event::grafted, from, index);
+  policy_->on_grafted(*this, index, from);
+}
+
+void GossipSubCore::on_prune(PeerIndex from, const Prune& prune, Time now) {
+  const TopicIndex index = find_topic(prune.topic);
+  if (index == kNoTopic || !topics_[index].subscribed) return;
+  drop_from_mesh(index, from);
+  const Duration backoff = prune.backoff == 0
+                               ? params_.prune_backoff
+                               : Duration(std::chrono::seconds(std::min(prune.backoff, kMaxBackoffSeconds)));
+  add_backoff(topics_[index], from, backoff, now);
+
+  if (prune.peers.empty() || !params_.accept_peer_exchange || score(from) < params_.thresholds.accept_px)
+    return;
+  std::vector<const PeerInfo*> offered;
+  for (const PeerInfo& info : prune.peers) offered.push_back(&info);
+  rng_.shuffle(std::span(offered));
+  if (offered.size() > params_.prune_peers) offered.resize(params_.prune_peers);
+  for (const PeerInfo* info : offered) {
+    if (info->peer == identity_.peer || find_peer(info->peer) != kNoPeer) continue;
+    ++counters_.px_connects;
+    actions_.connect(info->peer, info->signed_record);
+  }
+}
+
+void GossipSubCore::graft(TopicIndex index, PeerIndex peer) {
+  topics_[index].mesh.insert(peer);
+  ++counters_.grafts_sent;
+  actions_.send(peer, make_graft(topics_[index].name));
+  note(Event::grafted, peer, index);
+  policy_->on_grafted(*this, index, peer);
+}
+
+void GossipSubCore::prune(TopicIndex index, PeerIndex peer, bool exchange, Duration backoff, Time now) {
+  drop_from_mesh(index, peer);
+  add_backoff(topics_[index], peer, backoff, now);
+  send_prune(index, peer, exchange, backoff);
+}
+
+void GossipSubCore::send_prune(TopicIndex index, PeerIndex to, bool exchange, Duration backoff) {
+  ++counters_.prunes_sent;
+  const Topic& topic = topics_[index];
+  if (peers_[to].kind < PeerKind::gossipsub_11) return actions_.send(to, make_prune(topic.name, 0, {}));
+  std::vector<PeerInfo> offered;
+  if (exchange && score(to) >= 0) {
+    std::vector<PeerIndex> chosen;
+    for (PeerIndex peer : topic.peers) {
+      if (peer != to && peers_[peer].kind != PeerKind::floodsub && score(peer) >= 0) chosen.push_back(peer);
+    }
+    rng_.shuffle(std::span(chosen));
+    if (chosen.size() > params_.prune_peers) chosen.resize(params_.prune_peers);
+    for (PeerIndex peer : chosen) {
+      offered.push_back({.peer = peers_[peer].id, .signed_record = actions_.signed_record(peers_[peer].id)});
+    }
+    counters_.px_sent += offered.size();
+  }
+  actions_.send(to, make_prune(topic.name, whole_seconds(backoff), offered));
+}
+
+void GossipSubCore::drop_from_mesh(TopicIndex index, PeerIndex peer) {
+  if (!topics_[index].mesh.erase(peer)) return;
+  note(Event::pruned, peer, index);
+  policy_->on_pruned(*this, index, peer);
+}
+
+void GossipSubCore::add_backoff(Topic& topic, PeerIndex peer, Duration backoff, Time now) {
+  const std::uint64_t key = peers_[peer].hash;
+  const auto known = std::find_if(topic.backoffs.begin(), topic.backoffs.end(),
+                                  [&](const Backoff& entry) { return entry.peer == key; });
+  if (known == topic.backoffs.end()) {
+    topic.backoffs.push_back({.peer = key, .until = now + backoff});
+  } else {
+    known->until = std::max(known->until, now + backoff);
+  }
+}
+
+bool GossipSubCore::backing_off(const Topic& topic, PeerIndex peer, Time now) const {
+  const Duration slack = params_.heartbeat * params_.backoff_slack;
+  return std::any_of(topic.backoffs.begin(), topic.backoffs.end(), [&](const Backoff& entry) {
+    return entry.peer == peers_[peer].hash && now < entry.until + slack;
+  });
+}
+
+void GossipSubCore::graft_candidates(TopicIndex index, Time now, std::vector<PeerIndex>& out) {
+  const Topic& topic = topics_[index];
+  out.clear();
+  for (PeerIndex peer : topic.peers) {
+    if (peers_[peer].kind == PeerKind::floodsub || peers_[peer].direct || topic.mesh.contains(peer)) continue;
+    if (backing_off(topic, peer, now) || score(peer) < 0) continue;
+    out.push_back(peer);
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------
+// heartbeat
+
+void GossipSubCore::on_heartbeat(Time now) {
+  ++ticks_;
+  policy_->on_heartbeat(*this, now);
+  cache_.expire(now);
+  for (Peer& peer : peers_) {
+    peer.ihave_rpcs = 0;
+    peer.asked = 0;
+  }
+  if (ticks_ % params_.direct_connect_ticks == 0) connect_direct_peers();
+  for (TopicIndex index = 0; index < topics_.size(); ++index) {
+    Topic& topic = topics_[index];
+    if (!topic.used) continue;
+    const Duration slack = params_.heartbeat * params_.backoff_slack;
+    std::erase_if(topic.backoffs, [&](const Backoff& backoff) { return backoff.until + slack <= now; });
+    if (topic.subscribed) {
+      maintain_mesh(index, now);
+    } else {
+      maintain_fanout(index, now);
+    }
+    if (topic.subscribed || !topic.fanout.empty()) emit_gossip(index);
+    release_if_unused(index);
+  }
+  cache_.shift();
+}
+
+void GossipSubCore::maintain_mesh(TopicIndex index, Time now) {
+  MeshChange change;
+  policy_->choose_mesh(*this, index, now, change);
+  for (PeerIndex peer : change.prune) {
+    if (topics_[index].mesh.contains(peer)) {
+      prune(index, peer, params_.peer_exchange, params_.prune_backoff, now);
+    }
+  }
+  for (PeerIndex peer : change.graft) {
+    if (usable(peer) && !topics_[index].mesh.contains(peer)) graft(index, peer);
+  }
+}
+
+void GossipSubCore::maintain_fanout(TopicIndex index, Time now) {
+  Topic& topic = topics_[index];
+  if (topic.fanout.empty()) return;
+  if (topic.last_published + params_.fanout_ttl < now) return topic.fanout.clear();
+  topic.fanout.erase_if([&](PeerIndex peer) { return score(peer) < params_.thresholds.publish; });
+  if (topic.fanout.size() < params_.d) pick_fanout(index);
+}
+
+// Up to D in all.
+void GossipSubCore::pick_fanout(TopicIndex index) {
+  Topic& topic = topics_[index];
+  std::vector<PeerIndex> candidates;
+  for (PeerIndex peer : topic.peers) {
+    if (peers_[peer].kind == PeerKind::floodsub || peers_[peer].direct || topic.fanout.contains(peer))
+      continue;
+    if (score(peer) >= params_.thresholds.publish) candidates.push_back(peer);
+  }
+  rng_.shuffle(std::span(candidates));
+  while (topic.fanout.size() < params_.d && !candidates.empty()) {
+    topic.fanout.insert(candidates.back());
+    candidates.pop_back();
+  }
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// others
+
+void GossipSubCore::note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject,
+                         std::uint64_t value) {
+  const std::string_view name = topic == kNoTopic ? std::string_view() : topics_[topic].name.text();
+  actions_.note({.kind = kind, .peer = peer, .subject = subject, .value = value, .topic = name});
+}
+
+std::size_t GossipSubCore::memory() const {
+  std::size_t bytes = peers_.capacity() * sizeof(Peer) + free_peers_.capacity() * sizeof(PeerIndex) +
+                      direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
+                      topic_hashes_.capacity() * sizeof(std::uint64_t) +
+                      scratch_.capacity() * sizeof(PeerIndex) + wanted_.capacity() * sizeof(Wanted) +
+                      cache_.memory() + sizeof(GossipSubPolicy);
+  for (const Topic& topic : topics_) {
+    bytes += topic.name.size() + topic.peers.memory() + topic.mesh.memory() + topic.fanout.memory() +
+             topic.backoffs.capacity() * sizeof(Backoff);
+  }
+  return bytes;
+}
+
+}  // namespace mesocosm

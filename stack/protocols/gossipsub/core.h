@@ -1,0 +1,288 @@
+// GossipSubCore: GossipSub v1.0 with v1.1's mesh (libp2p/specs pubsub/gossipsub), as a pure state machine:
+// peers, RPCs and heartbeats in, actions out. It knows no clock, no socket and no randomness but the
+// generator that it was given.
+//
+// What a peer is to us in one topic that we are subscribed to:
+//
+//                   it subscribes                 heartbeat below D_lo: GRAFT to it
+//   (not a member) ───────────────▶ (member) ─────────────────────────────────────────▶ (mesh)
+//         ▲                           ▲  │  GRAFT from it, unless backing off or full       │
+//         │  it unsubscribes, leaves  │  └────────────────────────────────────────────────▶ │
+//         └───────────────────────────┤                                                     │
+//                                     └──────────── PRUNE either way: backing off ◀─────────┘
+//
+//   member   hears of messages by IHAVE now and then, asks by IWANT; gets what we publish ourselves (flood
+//   publish) mesh     gets every message in full; so do explicit and floodsub peers, which are never in the
+//   mesh
+//
+// and in a topic that we only publish to: member or fanout (gets what we publish; ends fanout_ttl after the
+// last one).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "stack/base/bytes.h"
+#include "stack/base/result.h"
+#include "stack/base/rng.h"
+#include "stack/base/time.h"
+#include "stack/protocols/gossipsub/message.h"
+#include "stack/protocols/gossipsub/message_cache.h"
+#include "stack/protocols/gossipsub/params.h"
+#include "stack/protocols/gossipsub/peer_set.h"
+#include "stack/protocols/gossipsub/policy.h"
+#include "stack/protocols/gossipsub/rpc.h"
+#include "stack/wire/peer_id.h"
+
+namespace mesocosm {
+
+// What a peer speaks; ordered, later ones do more.
+enum class PeerKind : std::uint8_t {
+  floodsub,      // /floodsub/1.0.0: gets every message, takes no part in meshes
+  gossipsub_10,  // /meshsub/1.0.0: PRUNE without backoff and peers
+  gossipsub_11,  // /meshsub/1.1.0
+};
+
+// An application's word on a message that is well-formed and, where the policy says so, signed (v1.1,
+// "Extended Validators").
+enum class Validation : std::uint8_t {
+  accept,  // deliver and forward
+  reject,  // drop, and hold it against the sender
+  ignore,  // drop
+};
+
+class MessageValidator {
+ public:
+  // Answers at once. (One that takes time would park the message here and call back; it belongs to a later
+  // issue.)
+  virtual Validation validate(const Message& message, const PeerId& from) = 0;
+
+ protected:
+  ~MessageValidator() = default;
+};
+
+// Something that happened, for traces: as TraceEvent in stack/env, with slots instead of names.
+struct GossipSubEvent {
+  enum class Kind : std::uint8_t {
+    published,     // subject, value: payload bytes, topic
+    delivered,     // peer, subject, value: payload bytes, topic
+    duplicate,     // the same
+    rejected,      // peer, subject (0 if it has no id), value: ErrorCode, topic
+    subscribed,    // topic
+    unsubscribed,  // topic
+    grafted,       // peer, topic: it is in our mesh now
+    pruned,        // peer, topic: it was, and is no longer
+    ihave_sent,    // peer, value: ids, topic
+    iwant_sent,    // peer, value: ids
+  };
+  Kind kind;
+  PeerIndex peer = kNoPeer;
+  std::uint64_t subject = 0;  // MessageId::hash()
+  std::uint64_t value = 0;
+  std::string_view topic = {};
+};
+
+// What a core asks its driver to do. Nothing may call back into the core.
+class GossipSubActions {
+ public:
+  // Sends the part to the peer, in order with other parts of its kind. Parts share their bytes.
+  virtual void send(PeerIndex to, const RpcPart& part) = 0;
+  // A message for the application, in a topic that is subscribed to; `from` handed it to us.
+  virtual void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) = 0;
+  // Please connect to the peer; the envelope, if there is one, is not verified yet.
+  virtual void connect(const PeerId& peer, const Bytes& signed_record) = 0;
+  // The envelope to hand out for a peer in peer exchange, or empty.
+  virtual Bytes signed_record(const PeerId& peer) = 0;
+  virtual void note(const GossipSubEvent& event) = 0;
+
+ protected:
+  ~GossipSubActions() = default;
+};
+
+// Exact counts since the start. Bytes are of payload (a message's data); "messages" are full messages.
+struct GossipSubCounters {
+  std::uint64_t published = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t rejected = 0;  // bad encoding, signature, policy, or the validator's word
+  std::uint64_t ignored = 0;  // the validator's word, a topic not subscribed to, our own messages coming back
+  std::uint64_t messages_sent = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t payload_sent = 0;
+  std::uint64_t payload_received = 0;
+  std::uint64_t duplicate_payload = 0;
+  std::uint64_t ihave_sent = 0;  // IHAVE control messages
+  std::uint64_t ihave_received = 0;
+  std::uint64_t ihave_ids_sent = 0;
+  std::uint64_t ihave_ignored = 0;  // over the limits
+  std::uint64_t iwant_sent = 0;
+  std::uint64_t iwant_received = 0;
+  std::uint64_t iwant_ids_sent = 0;
+  std::uint64_t iwant_served = 0;   // messages sent because they were asked for
+  std::uint64_t iwant_refused = 0;  // asked for too often
+  std::uint64_t grafts_sent = 0;
+  std::uint64_t grafts_received = 0;
+  std::uint64_t grafts_refused = 0;  // answered with a PRUNE
+  std::uint64_t prunes_sent = 0;
+  std::uint64_t prunes_received = 0;
+  std::uint64_t px_sent = 0;      // peers offered
+  std::uint64_t px_connects = 0;  // peers that we asked to be connected to
+  std::uint64_t rpcs_graylisted = 0;
+};
+
+// Who the node is. `key` may be null with StrictNoSign.
+struct GossipSubIdentity {
+  PeerId peer;
+  const KeyPair* key = nullptr;
+  std::uint64_t first_seqno = 0;  // Unix time in nanoseconds, so that it rises over restarts
+};
+
+// Usage: feed it on_* and commands, with `now` never going back. Getters are const. Only a validator, a
+// policy and the actions are called, and only from within these calls.
+class GossipSubCore {
+ public:
+  // Requires valid params, and a key if they sign. Without a policy: GossipSubPolicy itself. `actions` and
+  // `checks` must outlive the core.
+  GossipSubCore(const GossipSubParams& params, const GossipSubIdentity& identity, Rng rng,
+                GossipSubActions& actions, MessageChecks& checks,
+                std::unique_ptr<GossipSubPolicy> policy = nullptr);
+
+  // --- events ---
+  // A peer that speaks pubsub; it is told our subscriptions. `outbound`: we dialed it.
+  PeerIndex on_peer_added(const PeerId& peer, PeerKind kind, bool outbound, Time now);
+  void on_peer_removed(PeerIndex peer);
+  // An error means that the peer breaks the protocol: what came before it was done, its stream should be
+  // reset.
+  Result<> on_rpc(PeerIndex peer, Rpc rpc, Time now);
+  void on_heartbeat(Time now);
+
+  // --- commands ---
+  TopicIndex subscribe(std::string_view topic, Time now);  // JOIN; nothing if we are
+  void unsubscribe(std::string_view topic, Time now);      // LEAVE; nothing if we are not
+  // Sends to the topic's mesh, fanout or, flooding, to every peer in it. Not delivered to ourselves. Errors:
+  // too_large; refused: the same message was seen already (with content_hash: the same data); limit: too many
+  // topics.
+  Result<MessageId> publish(std::string_view topic, ByteView data, Time now);
+  // Not owned; null: none. For topics that are subscribed to.
+  void set_validator(std::string_view topic, MessageValidator* validator);
+  // An explicit peering agreement: both sides forward everything to each other outside the mesh. We connect
+  // to it now and whenever it is gone.
+  void add_direct_peer(const PeerId& peer);
+  void remove_direct_peer(const PeerId& peer);
+
+  // --- state ---
+  struct Peer {
+    PeerId id;  // empty: a free slot
+    PeerKind kind = PeerKind::gossipsub_11;
+    bool outbound = false;
+    bool direct = false;
+    std::uint64_t hash = 0;           // id.hash()
+    std::uint16_t subscriptions = 0;  // topics that it subscribes to
+    std::uint16_t ihave_rpcs = 0;     // heard from it in this heartbeat
+    std::uint32_t asked = 0;          // ids asked of it in this heartbeat
+  };
+  static_assert(sizeof(Peer) == 64);
+
+  struct Backoff {
+    std::uint64_t peer;  // PeerId::hash(): it outlasts the connection
+    Time until;
+  };
+  struct Topic {
+    Bytes name;
+    bool used = false;  // else a free slot
+    bool subscribed = false;
+    PeerSet peers;   // who subscribes
+    PeerSet mesh;    // empty unless subscribed
+    PeerSet fanout;  // empty if subscribed
+    std::vector<Backoff> backoffs;
+    Time last_published{};  // meaningful with a fanout
+    MessageValidator* validator = nullptr;
+  };
+
+  const GossipSubParams& params() const { return params_; }
+  const GossipSubCounters& counters() const { return counters_; }
+  const PeerId& self() const { return identity_.peer; }
+  const Peer& peer(PeerIndex index) const { return peers_[index]; }
+  PeerIndex find_peer(const PeerId& peer) const;  // kNoPeer
+  std::size_t peer_count() const { return peers_.size() - free_peers_.size(); }
+  const Topic& topic(TopicIndex index) const { return topics_[index]; }
+  TopicIndex find_topic(ByteView name) const;  // kNoTopic
+  TopicIndex find_topic(std::string_view name) const { return find_topic(as_bytes(name)); }
+  std::size_t topic_slots() const { return topics_.size(); }
+  const MessageCache& cache() const { return cache_; }
+  Rng& rng() { return rng_; }
+  std::uint64_t heartbeats() const { return ticks_; }
+  GossipSubPolicy& policy() { return *policy_; }
+  double score(PeerIndex peer) { return policy_->score(*this, peer); }
+  // Whether we should not GRAFT it yet, slack included.
+  bool backing_off(const Topic& topic, PeerIndex peer, Time now) const;
+  // Members that may be grafted: speak gossipsub, are neither in the mesh nor explicit nor backing off, and
+  // have no negative score. In order of their slots.
+  void graft_candidates(TopicIndex topic, Time now, std::vector<PeerIndex>& out);
+  std::size_t memory() const;  // bytes on the heap, without messages
+
+ private:
+  void on_subscription(PeerIndex from, const Subscription& subscription);
+  Result<> on_message(PeerIndex from, const RpcPart& part, Time now);
+  void accept_message(TopicIndex topic, PeerIndex from, const Message& message, const MessageId& id,
+                      std::uint64_t hash);
+  void reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why);
+  void on_graft(PeerIndex from, ByteView topic, Time now);
+  void on_prune(PeerIndex from, const Prune& prune, Time now);
+  struct Wanted {
+    std::uint64_t hash;
+    ByteView id;
+  };
+  void collect_wanted(PeerIndex from, const RpcPart& ihave, ByteView topic);
+  void send_iwant(PeerIndex to);
+  void on_iwant(PeerIndex from, const RpcPart& iwant);
+
+  void maintain_mesh(TopicIndex topic, Time now);
+  void maintain_fanout(TopicIndex topic, Time now);
+  void emit_gossip(TopicIndex topic);
+  void connect_direct_peers();
+
+  void forward(TopicIndex topic, const RpcPart& part, std::size_t payload, PeerIndex from, ByteView author);
+  void send_message(PeerIndex to, const RpcPart& part, std::size_t payload);
+  void graft(TopicIndex topic, PeerIndex peer);
+  void prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff, Time now);
+  void send_prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff);
+  void drop_from_mesh(TopicIndex topic, PeerIndex peer);
+  void add_backoff(Topic& topic, PeerIndex peer, Duration backoff, Time now);
+  void pick_fanout(TopicIndex topic);
+
+  PeerIndex peer_slot();
+  TopicIndex intern(ByteView name);  // kNoTopic: too many, or the name is too long
+  void release_if_unused(TopicIndex topic);
+  bool usable(PeerIndex peer) const { return peer < peers_.size() && !peers_[peer].id.empty(); }
+  void note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject = 0,
+            std::uint64_t value = 0);
+
+  GossipSubParams params_;
+  GossipSubIdentity identity_;
+  Rng rng_;
+  GossipSubActions& actions_;
+  MessageChecks& checks_;
+  std::unique_ptr<GossipSubPolicy> policy_;
+
+  std::vector<Peer> peers_;
+  std::vector<PeerIndex> free_peers_;
+  std::size_t push_always_ = 0;  // peers that are floodsub or explicit
+  std::vector<PeerId> direct_;
+  std::vector<Topic> topics_;
+  std::vector<std::uint64_t> topic_hashes_;  // of the names, slot by slot, for finding them
+  MessageCache cache_;
+  std::uint64_t ticks_ = 0;
+  std::uint64_t next_seqno_ = 0;
+  GossipSubCounters counters_;
+
+  // Kept between calls for their memory only.
+  std::vector<PeerIndex> scratch_;
+  std::vector<Wanted> wanted_;
+};
+
+}  // namespace mesocosm

@@ -1,0 +1,428 @@
+#include "stack/protocols/gossipsub/gossipsub.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "stack/base/assert.h"
+#include "stack/crypto/peer_record.h"
+
+namespace mesocosm {
+namespace {
+
+// Best first.
+struct Protocol {
+  ProtocolId id;
+  PeerKind kind;
+};
+constexpr std::array<Protocol, 3> kProtocols = {{
+    {"/meshsub/1.1.0", PeerKind::gossipsub_11},
+    {"/meshsub/1.0.0", PeerKind::gossipsub_10},
+    {"/floodsub/1.0.0", PeerKind::floodsub},
+}};
+
+constexpr unsigned kMaxRetries = 4;
+// A peer that takes nothing loses gossip beyond the first number of waiting control messages, and everything
+// beyond the second, which only a peer that provokes answers reaches.
+constexpr std::size_t kMaxWaitingGossip = 256;
+constexpr std::size_t kMaxWaitingControl = 4096;
+
+const Protocol* find_protocol(ProtocolId id) {
+  const auto found =
+      std::find_if(kProtocols.begin(), kProtocols.end(), [&](const Protocol& p) { return p.id == id; });
+  return found == kProtocols.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+// The stream that a peer opened to us.
+class GossipSub::Inbound final : public Stream::Events {
+ public:
+  Inbound(GossipSub& owner, PeerIndex peer, std::unique_ptr<Stream> stream)
+      : owner_(owner), stream_(std::move(stream)), reader_(owner.core_.params().max_rpc), peer_(peer) {
+    stream_->set_events(*this);
+  }
+
+  void on_readable() override;
+  void on_writable() override {}
+  void on_closed(Error) override;
+
+ private:
+  void gone();  // ends this object
+
+  GossipSub& owner_;
+  std::unique_ptr<Stream> stream_;
+  LengthPrefixReader reader_;
+  PeerIndex peer_;
+};
+
+// A peer, with the stream that we opened to it.
+class GossipSub::Link final : public Stream::Events {
+ public:
+  Link(GossipSub& owner, PeerIndex index) : owner_(owner), peer(index) {}
+
+  void on_readable() override {  // nobody should write to us here
+    while (!stream->read(SIZE_MAX).empty()) {
+    }
+    if (stream->ended()) on_closed({});
+  }
+  void on_writable() override { owner_.write_waiting(*this); }
+  void on_closed(Error error) override {
+    GossipSub& owner = owner_;
+    const PeerId id = owner.core_.peer(peer).id;
+    owner.drop(peer);  // destroys this
+    if (error.code != ErrorCode::negotiation_failed) owner.retry_later(id);
+  }
+
+  bool can_write() const { return stream != nullptr && stream->writable() > 0; }
+
+ private:
+  GossipSub& owner_;
+
+ public:
+  PeerIndex peer;
+  bool dirty = false;  // is in dirty_
+  std::unique_ptr<Stream> stream;
+  std::unique_ptr<Inbound> inbound;
+  std::vector<RpcPart> control;   // waiting, everything but messages
+  std::vector<RpcPart> messages;  // waiting for a stream that takes no more
+};
+
+void GossipSub::Inbound::on_readable() {
+  for (Bytes input = stream_->read(SIZE_MAX); !input.empty(); input = stream_->read(SIZE_MAX)) {
+    owner_.traffic_.bytes_received += input.size();
+    while (!input.empty()) {
+      const Bytes before = input;
+      const bool from_start = reader_.idle();
+      auto message = reader_.next(input);
+      if (message && !*message) break;
+      bool fine = message.has_value();
+      if (fine) {
+        // If the frame lies in one slice, it is kept as it came, for passing it on.
+        const std::size_t used = before.size() - input.size();
+        const bool whole = from_start && used > (*message)->size();
+        const std::size_t prefix = whole ? used - (*message)->size() : 0;
+        fine = owner_.on_frame(peer_, whole ? before.slice(0, used) : **message, prefix);
+      }
+      if (!fine) {
+        ++owner_.traffic_.streams_reset;
+        stream_->reset();
+        return gone();
+      }
+      // A handler may have done anything, but peers are dropped by the swarm's and the streams' events only.
+    }
+  }
+  if (!stream_->ended()) return;
+  stream_->finish();
+  gone();
+}
+
+void GossipSub::Inbound::on_closed(Error) { gone(); }
+
+void GossipSub::Inbound::gone() { owner_.link(peer_).inbound.reset(); }
+
+// ------------------------------------------------------------------------------------------------------ the
+// driver
+
+GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
+    : env_(env),
+      swarm_(swarm),
+      max_queued_messages_(options.max_queued_messages),
+      own_checks_(options.checks == nullptr ? std::make_unique<MessageChecks>() : nullptr),
+      core_(options.params,
+            {.peer = swarm.local_peer(),
+             .key = options.key,
+             .first_seqno = static_cast<std::uint64_t>(env.clock.unix_nanoseconds())},
+            env.rng.fork("gossipsub"), *this, options.checks == nullptr ? *own_checks_ : *options.checks,
+            std::move(options.policy)) {
+  for (const Protocol& protocol : kProtocols) swarm_.handle(protocol.id, *this);
+  swarm_.observe(*this);
+  const auto period = static_cast<std::uint64_t>(options.params.heartbeat.count());
+  env_.clock.arm_after(heartbeat_, Duration(env_.rng.fork("gossipsub heartbeat").below(period)));
+  for (const PeerId& peer : swarm_.connected_peers()) consider(peer);
+}
+
+GossipSub::~GossipSub() {
+  for (const Protocol& protocol : kProtocols) swarm_.unhandle(protocol.id);
+}
+
+Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler& handler) {
+  const TopicIndex index = core_.subscribe(topic, env_.clock.now());
+  if (index == kNoTopic) return fail(ErrorCode::limit, "subscribe: too many topics, or too long a name");
+  if (handlers_.size() <= index) handlers_.resize(index + 1);
+  handlers_[index] = &handler;
+  return {};
+}
+
+void GossipSub::unsubscribe(std::string_view topic) {
+  const TopicIndex index = core_.find_topic(topic);
+  if (index < handlers_.size()) handlers_[index] = nullptr;
+  core_.unsubscribe(topic, env_.clock.now());
+}
+
+bool GossipSub::subscribed(std::string_view topic) const {
+  const TopicIndex index = core_.find_topic(topic);
+  return index != kNoTopic && core_.topic(index).subscribed;
+}
+
+Result<MessageId> GossipSub::publish(std::string_view topic, ByteView data) {
+  return core_.publish(topic, data, env_.clock.now());
+}
+
+void GossipSub::set_validator(std::string_view topic, MessageValidator* validator) {
+  core_.set_validator(topic, validator);
+}
+
+void GossipSub::add_direct_peer(const PeerId& peer, std::span<const Multiaddr> addresses) {
+  swarm_.peers().add_addresses(peer, addresses);
+  core_.add_direct_peer(peer);
+}
+
+void GossipSub::remove_direct_peer(const PeerId& peer) { core_.remove_direct_peer(peer); }
+
+namespace {
+
+std::vector<PeerId> ids(const GossipSubCore& core, const PeerSet& peers) {
+  std::vector<PeerId> list;
+  list.reserve(peers.size());
+  for (PeerIndex peer : peers) list.push_back(core.peer(peer).id);
+  return list;
+}
+
+}  // namespace
+
+std::vector<PeerId> GossipSub::mesh_peers(std::string_view topic) const {
+  const TopicIndex index = core_.find_topic(topic);
+  return index == kNoTopic ? std::vector<PeerId>() : ids(core_, core_.topic(index).mesh);
+}
+
+std::vector<PeerId> GossipSub::peers(std::string_view topic) const {
+  const TopicIndex index = core_.find_topic(topic);
+  return index == kNoTopic ? std::vector<PeerId>() : ids(core_, core_.topic(index).peers);
+}
+
+std::vector<PeerId> GossipSub::peers() const {
+  std::vector<PeerId> list;
+  for (const auto& link : links_) {
+    if (link != nullptr) list.push_back(core_.peer(link->peer).id);
+  }
+  return list;
+}
+
+std::size_t GossipSub::memory() const {
+  std::size_t bytes = core_.memory() + links_.capacity() * sizeof(links_[0]) +
+                      handlers_.capacity() * sizeof(handlers_[0]) + dirty_.capacity() * sizeof(PeerIndex) +
+                      retries_.capacity() * sizeof(Retry) + pending_.capacity() * sizeof(Pending) +
+                      parts_.capacity() * sizeof(RpcPart);
+  for (const auto& link : links_) {
+    if (link == nullptr) continue;
+    bytes += sizeof(Link) + (link->control.capacity() + link->messages.capacity()) * sizeof(RpcPart);
+    if (link->inbound != nullptr) bytes += sizeof(Inbound);
+  }
+  return bytes;
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// peers
+
+// Links up with a connected peer that is known to speak one of our protocols.
+void GossipSub::consider(const PeerId& peer) {
+  if (core_.find_peer(peer) != kNoPeer || !swarm_.connected(peer)) return;
+  for (const Protocol& protocol : kProtocols) {
+    if (!swarm_.peers().speaks(peer, protocol.id)) continue;
+    link_up(peer, protocol.id);
+    return;
+  }
+}
+
+PeerIndex GossipSub::link_up(const PeerId& peer, ProtocolId protocol) {
+  const Protocol* known = find_protocol(protocol);
+  Connection* connection = swarm_.connection(peer);
+  if (known == nullptr || connection == nullptr) return kNoPeer;
+  const bool outbound = connection->info().direction == Direction::outbound;
+  const PeerIndex index = core_.on_peer_added(peer, known->kind, outbound, env_.clock.now());
+  Link& link = this->link(index);
+  link.stream = swarm_.open(peer, {&known->id, 1}, link);
+  if (link.stream != nullptr) return index;
+  drop(index);
+  return kNoPeer;
+}
+
+void GossipSub::on_peer_disconnected(const PeerId& peer) {
+  std::erase_if(retries_, [&](const Retry& retry) { return retry.peer == peer; });
+  if (const PeerIndex index = core_.find_peer(peer); index != kNoPeer) drop(index);
+}
+
+void GossipSub::drop(PeerIndex peer) {
+  core_.on_peer_removed(peer);
+  links_[peer].reset();
+}
+
+void GossipSub::retry_later(const PeerId& peer) {
+  const auto known =
+      std::find_if(retries_.begin(), retries_.end(), [&](const Retry& r) { return r.peer == peer; });
+  if (known == retries_.end()) {
+    retries_.push_back({.peer = peer, .attempts = 0});
+  }
+}
+
+GossipSub::Link& GossipSub::link(PeerIndex peer) {
+  if (links_.size() <= peer) links_.resize(peer + 1);
+  if (links_[peer] == nullptr) links_[peer] = std::make_unique<Link>(*this, peer);
+  return *links_[peer];
+}
+
+void GossipSub::on_stream(std::unique_ptr<Stream> stream) {
+  const PeerId peer = stream->connection().info().peer;
+  PeerIndex index = core_.find_peer(peer);
+  if (index == kNoPeer) index = link_up(peer, stream->protocol());
+  if (index == kNoPeer) return stream->reset();
+  link(index).inbound =
+      std::make_unique<Inbound>(*this, index, std::move(stream));  // a newer one replaces the older
+}
+
+// --------------------------------------------------------------------------------------------------------
+// receiving
+
+bool GossipSub::on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix) {
+  ++traffic_.rpcs_received;
+  if (!decode_frame(frame, prefix, parts_)) return false;
+  const bool fine = core_.on_rpc(from, parts_, env_.clock.now()).has_value();
+  if (!pending_.empty()) hand_out_deliveries();
+  if (parts_.capacity() > 64) {
+    std::vector<RpcPart>().swap(parts_);
+  } else {
+    parts_.clear();  // lets go of the buffer
+  }
+  return fine;
+}
+
+void GossipSub::deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) {
+  pending_.push_back({.topic = topic, .from = from, .message = message, .id = id});
+}
+
+void GossipSub::hand_out_deliveries() {
+  const std::vector<Pending> deliveries = std::exchange(pending_, {});
+  for (const Pending& item : deliveries) {
+    const GossipSubCore::Topic& topic = core_.topic(item.topic);
+    if (!topic.subscribed || handlers_[item.topic] == nullptr) continue;  // an earlier one unsubscribed
+    const Bytes name = topic.name;
+    handlers_[item.topic]->on_message(
+        {.topic = name.text(), .message = item.message, .id = item.id, .from = core_.peer(item.from).id});
+  }
+}
+
+// ----------------------------------------------------------------------------------------------------------
+// sending
+
+void GossipSub::send(PeerIndex to, const RpcPart& part) {
+  Link& link = this->link(to);
+  if (part.kind == PartKind::message) {
+    if (!link.control.empty()) flush_control(link);  // what was said first arrives first
+    if (link.messages.empty() && link.can_write()) return write_message(link, part);
+    if (link.messages.size() >= max_queued_messages_ && !link.messages.empty()) {
+      link.messages.erase(link.messages.begin());
+      ++traffic_.messages_dropped;
+    }
+    link.messages.push_back(part);
+    return;
+  }
+  const bool gossip = part.kind == PartKind::ihave || part.kind == PartKind::iwant;
+  if (link.control.size() >= (gossip ? kMaxWaitingGossip : kMaxWaitingControl)) {
+    ++traffic_.control_dropped;
+    return;
+  }
+  link.control.push_back(part);
+  if (link.dirty) return;
+  link.dirty = true;
+  dirty_.push_back(to);
+  env_.clock.defer(flush_);
+}
+
+void GossipSub::flush() {
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    Link* link = dirty_[i] < links_.size() ? links_[dirty_[i]].get() : nullptr;
+    if (link == nullptr) continue;
+    link->dirty = false;
+    flush_control(*link);
+  }
+  dirty_.clear();
+}
+
+void GossipSub::flush_control(Link& link) {
+  if (link.control.empty() || !link.can_write()) return;
+  const std::size_t limit = std::min<std::size_t>(kMaxControlRpc, core_.params().max_rpc);
+  for (Rpc rest = link.control; !rest.empty();) {
+    Bytes frame = encode_control_frame(rest, limit);
+    ++traffic_.rpcs_sent;
+    traffic_.bytes_sent += frame.size();
+    link.stream->write(std::move(frame));
+  }
+  std::vector<RpcPart>().swap(link.control);
+}
+
+void GossipSub::write_message(Link& link, const RpcPart& part) {
+  ++traffic_.rpcs_sent;
+  traffic_.bytes_sent += part.bytes.size();
+  if (part.header == 0) {
+    if (last_header_for_ != part.bytes.size() || last_header_.empty()) {
+      last_header_for_ = part.bytes.size();
+      last_header_ = message_header(last_header_for_);
+    }
+    traffic_.bytes_sent += last_header_.size();
+    link.stream->write(last_header_);
+  }
+  link.stream->write(part.bytes);
+}
+
+void GossipSub::write_waiting(Link& link) {
+  flush_control(link);
+  std::size_t written = 0;
+  for (; written < link.messages.size() && link.can_write(); ++written)
+    write_message(link, link.messages[written]);
+  if (written == link.messages.size()) {
+    std::vector<RpcPart>().swap(link.messages);
+  } else {
+    link.messages.erase(link.messages.begin(), link.messages.begin() + static_cast<std::ptrdiff_t>(written));
+  }
+}
+
+// -----------------------------------------------------------------------------------------------------------
+// others
+
+void GossipSub::on_heartbeat() {
+  env_.clock.arm_after(heartbeat_, core_.params().heartbeat);
+  if (!retries_.empty()) {
+    for (Retry& retry : retries_) {
+      if (++retry.attempts <= kMaxRetries) consider(retry.peer);
+    }
+    std::erase_if(retries_, [](const Retry& retry) { return retry.attempts > kMaxRetries; });
+  }
+  core_.on_heartbeat(env_.clock.now());
+}
+
+void GossipSub::connect(const PeerId& peer, const Bytes& signed_record) {
+  if (!signed_record.empty()) {
+    const auto record = open_peer_record(signed_record);
+    if (!record || record->peer != peer) return;  // a bogus offer
+    swarm_.peers().set_certified(peer, record->seq, record->addresses, signed_record);
+  }
+  swarm_.dial(peer);
+}
+
+Bytes GossipSub::signed_record(const PeerId& peer) { return swarm_.peers().signed_record(peer); }
+
+void GossipSub::note(const GossipSubEvent& event) {
+  static constexpr std::array<TraceKind, 10> kKinds = {
+      TraceKind::published,  TraceKind::delivered,    TraceKind::duplicate, TraceKind::rejected,
+      TraceKind::subscribed, TraceKind::unsubscribed, TraceKind::grafted,   TraceKind::pruned,
+      TraceKind::ihave_sent, TraceKind::iwant_sent,
+  };
+  env_.trace.record({.kind = kKinds[static_cast<std::size_t>(event.kind)],
+                     .peer = event.peer == kNoPeer ? 0 : core_.peer(event.peer).hash,
+                     .subject = event.subject,
+                     .value = event.value,
+                     .label = event.topic});
+}
+
+}  // namespace mesocosm

@@ -1,0 +1,149 @@
+// GossipSub: runs a GossipSubCore over a host's connections: streams, frames, queues, heartbeats, traces.
+//
+// Each side opens one stream to write on; what the other side opened is only read (pubsub/README.md, "Stream
+// management"). What the core sends in a turn leaves together at its end: a peer's control messages as one
+// RPC, each message as one shared frame (see rpc.h).
+//
+// The life of a peer here:
+//   connected ──(speaks pubsub: identify said so, or it opened a stream to us)──▶ linked: outbound stream
+//   open linked ──(its last connection ends)──▶ gone linked ──(our stream fails)──▶ waiting ──(next
+//   heartbeat, at most 4 times)──▶ linked
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "stack/env/env.h"
+#include "stack/protocols/gossipsub/core.h"
+#include "stack/swarm/swarm.h"
+#include "stack/wire/framing.h"
+
+namespace mesocosm {
+
+// A message for the application; valid during the call, message.payload() outlives it.
+struct GossipSubDelivery {
+  std::string_view topic;
+  const Message& message;
+  const MessageId& id;
+  const PeerId& from;  // who handed it to us; its author is message.from
+};
+
+class GossipSubHandler {
+ public:
+  // May call anything of GossipSub.
+  virtual void on_message(const GossipSubDelivery& delivery) = 0;
+
+ protected:
+  ~GossipSubHandler() = default;
+};
+
+struct GossipSubOptions {
+  GossipSubParams params = {};
+  const KeyPair* key = nullptr;     // the host's; needed to sign
+  MessageChecks* checks = nullptr;  // null: computes everything itself; else outlives the GossipSub
+  std::unique_ptr<GossipSubPolicy> policy = nullptr;  // null: the specification's
+  std::size_t max_queued_messages =
+      256;  // for one peer whose stream takes no more; then the oldest are dropped
+};
+
+// What happened between the core and the streams.
+struct GossipSubTraffic {
+  std::uint64_t rpcs_sent = 0;
+  std::uint64_t rpcs_received = 0;
+  std::uint64_t bytes_sent = 0;  // of frames
+  std::uint64_t bytes_received = 0;
+  std::uint64_t messages_dropped = 0;  // from full queues
+  std::uint64_t control_dropped = 0;   // IHAVE and IWANT for peers that take nothing
+  std::uint64_t streams_reset = 0;     // of peers that broke the protocol
+};
+
+class GossipSub final : public SwarmObserver, public ProtocolHandler, private GossipSubActions {
+ public:
+  // Registers itself with the swarm and must go before it. Begins its heartbeats at a random moment within
+  // the first period. Requires valid params.
+  GossipSub(Env& env, Swarm& swarm, GossipSubOptions options);
+  ~GossipSub();
+
+  // The handler (not owned) gets each message once; our own are not delivered to ourselves. Subscribing again
+  // replaces the handler. Error: limit.
+  Result<> subscribe(std::string_view topic, GossipSubHandler& handler);
+  void unsubscribe(std::string_view topic);
+  bool subscribed(std::string_view topic) const;
+  // See GossipSubCore::publish.
+  Result<MessageId> publish(std::string_view topic, ByteView data);
+  void set_validator(std::string_view topic, MessageValidator* validator);
+  // Dials it at these addresses now, and again whenever it is gone.
+  void add_direct_peer(const PeerId& peer, std::span<const Multiaddr> addresses = {});
+  void remove_direct_peer(const PeerId& peer);
+
+  std::vector<PeerId> mesh_peers(std::string_view topic) const;
+  std::vector<PeerId> peers(std::string_view topic) const;  // who subscribes to it
+  std::vector<PeerId> peers() const;                        // who speaks pubsub
+  const GossipSubCounters& counters() const { return core_.counters(); }
+  const GossipSubTraffic& traffic() const { return traffic_; }
+  const GossipSubCore& core() const { return core_; }
+  std::size_t memory() const;  // bytes on the heap, without messages and streams
+
+  // SwarmObserver
+  void on_peer_connected(const PeerId& peer) override { consider(peer); }
+  void on_peer_protocols(const PeerId& peer) override { consider(peer); }
+  void on_peer_disconnected(const PeerId& peer) override;
+  // ProtocolHandler
+  void on_stream(std::unique_ptr<Stream> stream) override;
+
+ private:
+  class Inbound;
+  class Link;
+  struct Retry {
+    PeerId peer;
+    unsigned attempts;
+  };
+  struct Pending {  // a delivery, until the core has returned
+    TopicIndex topic;
+    PeerIndex from;
+    Message message;
+    MessageId id;
+  };
+
+  // GossipSubActions
+  void send(PeerIndex to, const RpcPart& part) override;
+  void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) override;
+  void connect(const PeerId& peer, const Bytes& signed_record) override;
+  Bytes signed_record(const PeerId& peer) override;
+  void note(const GossipSubEvent& event) override;
+
+  void consider(const PeerId& peer);
+  PeerIndex link_up(const PeerId& peer, ProtocolId protocol);
+  void drop(PeerIndex peer);
+  void retry_later(const PeerId& peer);
+  Link& link(PeerIndex peer);
+  bool on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix);
+  void hand_out_deliveries();
+  void flush();
+  void flush_control(Link& link);
+  void write_message(Link& link, const RpcPart& part);
+  void write_waiting(Link& link);
+  void on_heartbeat();
+
+  Env& env_;
+  Swarm& swarm_;
+  std::size_t max_queued_messages_;
+  std::unique_ptr<MessageChecks> own_checks_;
+  GossipSubCore core_;
+  std::vector<std::unique_ptr<Link>> links_;  // by PeerIndex
+  std::vector<GossipSubHandler*> handlers_;   // by TopicIndex
+  std::vector<PeerIndex> dirty_;              // links with control to send at the end of the turn
+  std::vector<Retry> retries_;
+  std::vector<Pending> pending_;
+  std::vector<RpcPart> parts_;  // of the RPC at hand
+  Bytes last_header_;           // of messages of the size that was sent last
+  std::size_t last_header_for_ = 0;
+  GossipSubTraffic traffic_;
+  MemberTimer<&GossipSub::on_heartbeat> heartbeat_{*this};
+  MemberTask<&GossipSub::flush> flush_{*this};
+};
+
+}  // namespace mesocosm

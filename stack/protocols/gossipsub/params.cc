@@ -1,0 +1,95 @@
+#include "stack/protocols/gossipsub/params.h"
+
+#include <string>
+
+namespace mesocosm {
+
+GossipSubParams GossipSubParams::ethereum() {
+  GossipSubParams params;
+  params.d = 8;
+  params.d_low = 6;
+  params.d_high = 12;
+  params.d_lazy = 6;
+  params.heartbeat = 700ms;
+  params.history = 6;
+  params.history_gossip = 3;
+  params.fanout_ttl = 60s;
+  params.seen_ttl = 2 * 32 * 12s;
+  params.flood_publish = false;
+  params.signature_policy = SignaturePolicy::strict_no_sign;
+  params.message_id = MessageIdKind::content_hash;
+  constexpr std::uint32_t payload = 10 << 20;
+  params.max_rpc = 32 + payload + payload / 6 + 1024;  // what snappy may make of it, and room for the rest
+  return params;
+}
+
+namespace {
+
+std::string show(std::uint32_t value) { return std::to_string(value); }
+std::string show(double value) { return std::to_string(value); }
+std::string show(Duration value) { return std::to_string(to_seconds(value)) + " s"; }
+
+template <class A, class B>
+tl::unexpected<Error> contradiction(const char* a, A a_value, const char* must, const char* b, B b_value) {
+  return fail(ErrorCode::protocol_violation, std::string("gossipsub: ") + a + " (" + show(a_value) +
+                                                 ") must " + must + " " + b + " (" + show(b_value) + ")");
+}
+
+tl::unexpected<Error> bad(const char* name, const std::string& value, const char* must) {
+  return fail(ErrorCode::protocol_violation,
+              std::string("gossipsub: ") + name + " (" + value + ") must " + must);
+}
+
+}  // namespace
+
+Result<> GossipSubParams::validate() const {
+  if (heartbeat <= Duration::zero()) return bad("heartbeat", show(heartbeat), "be positive");
+  if (history == 0) return bad("history", show(history), "be at least 1");
+  if (history_gossip > history) {
+    return contradiction("history_gossip", history_gossip, "not exceed", "history", history);
+  }
+  if (seen_ttl < heartbeat * history) {
+    return contradiction("seen_ttl", seen_ttl, "be at least history heartbeats", "=",
+                         Duration(heartbeat * history));
+  }
+  if (!(gossip_factor >= 0 && gossip_factor <= 1)) {
+    return bad("gossip_factor", show(gossip_factor), "be between 0 and 1");
+  }
+  if (d_low > d) return contradiction("d_low", d_low, "not exceed", "d", d);
+  if (d > d_high) return contradiction("d", d, "not exceed", "d_high", d_high);
+  if (d_score > d_high) return contradiction("d_score", d_score, "not exceed", "d_high", d_high);
+  // A bootstrap node without a mesh sets d, d_low, d_high and d_out to zero (v1.1, "Recommendations for
+  // Network Operators").
+  const bool no_mesh = d == 0 && d_low == 0 && d_high == 0 && d_out == 0;
+  if (!no_mesh && d_out >= d_low) return contradiction("d_out", d_out, "be below", "d_low", d_low);
+  if (!no_mesh && d_out > d / 2) return contradiction("d_out", d_out, "not exceed half of", "d", d);
+  if (prune_backoff < 1s) return bad("prune_backoff", show(prune_backoff), "be at least 1 s");
+  if (unsubscribe_backoff < 1s)
+    return bad("unsubscribe_backoff", show(unsubscribe_backoff), "be at least 1 s");
+  if (fanout_ttl < Duration::zero()) return bad("fanout_ttl", show(fanout_ttl), "not be negative");
+  if (opportunistic_graft_ticks == 0) return bad("opportunistic_graft_ticks", "0", "be at least 1");
+  if (direct_connect_ticks == 0) return bad("direct_connect_ticks", "0", "be at least 1");
+  if (max_rpc < 1024) return bad("max_rpc", show(max_rpc), "be at least 1024 bytes");
+  if (max_rpc > (64u << 20)) return bad("max_rpc", show(max_rpc), "be at most 64 MiB");
+  if (max_ihave_length == 0) return bad("max_ihave_length", "0", "be at least 1");
+  if (max_topics == 0) return bad("max_topics", "0", "be at least 1");
+  if (message_id == MessageIdKind::from_seqno && signature_policy == SignaturePolicy::strict_no_sign) {
+    return fail(ErrorCode::protocol_violation,
+                "gossipsub: message_id from_seqno needs signature_policy strict_sign; use content_hash");
+  }
+  const ScoreThresholds& t = thresholds;
+  if (t.gossip > 0) return bad("thresholds.gossip", show(t.gossip), "not be positive");
+  if (t.publish > t.gossip) {
+    return contradiction("thresholds.publish", t.publish, "not exceed", "thresholds.gossip", t.gossip);
+  }
+  if (t.graylist > t.publish) {
+    return contradiction("thresholds.graylist", t.graylist, "not exceed", "thresholds.publish", t.publish);
+  }
+  if (t.accept_px < 0) return bad("thresholds.accept_px", show(t.accept_px), "not be negative");
+  if (t.opportunistic_graft < 0) {
+    return bad("thresholds.opportunistic_graft", show(t.opportunistic_graft), "not be negative");
+  }
+  return {};
+}
+
+}  // namespace mesocosm

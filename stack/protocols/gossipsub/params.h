@@ -1,0 +1,94 @@
+// GossipSubParams: every number of GossipSub in one place, with the defaults of libp2p and of Ethereum's
+// consensus layer.
+#pragma once
+
+#include <cstdint>
+
+#include "stack/base/result.h"
+#include "stack/base/time.h"
+
+namespace mesocosm {
+
+// How messages are signed (libp2p/specs pubsub/README.md, "Signature Policy Options"); the lax ones are not
+// offered.
+enum class SignaturePolicy : std::uint8_t {
+  strict_sign,     // from, seqno and signature are made and demanded
+  strict_no_sign,  // from, seqno, key and signature are neither made nor tolerated
+};
+
+// What names a message, and so what counts as the same message.
+enum class MessageIdKind : std::uint8_t {
+  from_seqno,    // from ++ seqno, libp2p's default; needs strict_sign
+  content_hash,  // the first 20 bytes of SHA-256(01000000 ++ le64(|topic|) ++ topic ++ data): Ethereum's
+                 // (consensus-specs altair/p2p-interface.md), with the data taken as it travels, not
+                 // decompressed
+};
+
+// Scores below these lose their owner something (gossipsub v1.1, "Score Thresholds"). All zero: nobody is
+// judged while GossipSubPolicy::score() gives zero.
+struct ScoreThresholds {
+  double gossip = 0;               // below: no IHAVE or IWANT to or from it; <= 0
+  double publish = 0;              // below: it is not sent what we publish; <= gossip
+  double graylist = 0;             // below: its RPCs are ignored; <= publish
+  double accept_px = 0;            // below: the peers that it offers in a PRUNE are ignored; >= 0
+  double opportunistic_graft = 0;  // mesh's median below: better peers are grafted; >= 0
+};
+
+// Names in parentheses are those of the specification. Defaults: gossipsub v1.0 and v1.1, and where they
+// leave a number open, go-libp2p-pubsub.
+struct GossipSubParams {
+  // The mesh.
+  std::uint32_t d = 6;        // (D) peers wanted in a topic's mesh
+  std::uint32_t d_low = 5;    // (D_lo) fewer: graft
+  std::uint32_t d_high = 12;  // (D_hi) more: prune
+  std::uint32_t d_score = 4;  // (D_score) kept for their score when pruning
+  std::uint32_t d_out = 2;    // (D_out) kept or grafted because we dialed them; < d_low and <= d/2
+  Duration heartbeat = 1s;
+  Duration prune_backoff = 60s;          // no GRAFT to or from a pruned peer for so long
+  Duration unsubscribe_backoff = 10s;    // the same after leaving a topic
+  std::uint32_t backoff_slack = 2;       // heartbeats to wait on top before we GRAFT ourselves
+  Duration graft_flood_threshold = 10s;  // a GRAFT so soon after a PRUNE is a flood: twice the penalty
+  std::uint32_t opportunistic_graft_ticks = 60;  // heartbeats between looks at the median score
+  std::uint32_t opportunistic_graft_peers = 2;
+
+  // Gossip.
+  std::uint32_t d_lazy = 6;                // (D_lazy) peers told of recent messages, at least
+  double gossip_factor = 0.25;             // share of the peers outside the mesh told, when that is more
+  std::uint32_t history = 5;               // (mcache_len) heartbeats that a message can be asked for
+  std::uint32_t history_gossip = 3;        // (mcache_gossip) heartbeats that it is told of; <= history
+  std::uint32_t iwant_retransmission = 3;  // times that one peer may ask for one message
+  std::uint32_t max_ihave_length = 5000;   // ids asked of one peer in a heartbeat, and in one IHAVE
+  std::uint32_t max_ihave_messages = 10;   // RPCs with IHAVE heard from one peer in a heartbeat
+
+  // Publishing.
+  bool flood_publish = true;  // our own messages go to every peer in the topic
+  Duration fanout_ttl =
+      60s;  // peers for a topic that we only publish to are kept for so long after the last time
+  Duration seen_ttl = 120s;  // a message is known for so long after it was first seen; >= history heartbeats
+
+  // Peers.
+  bool peer_exchange = false;                // offer peers in a PRUNE because of too large a mesh
+  bool accept_peer_exchange = true;          // connect to peers that are offered
+  std::uint32_t prune_peers = 16;            // peers in a PRUNE, and taken from one
+  std::uint32_t direct_connect_ticks = 300;  // heartbeats between looks at the explicit peers' connections
+  ScoreThresholds thresholds = {};
+
+  // Messages and limits.
+  SignaturePolicy signature_policy = SignaturePolicy::strict_sign;
+  MessageIdKind message_id = MessageIdKind::from_seqno;
+  std::uint32_t max_rpc = 1 << 20;  // bytes of an RPC, without its length prefix
+  std::uint32_t max_topics = 4096;  // known at once, ours and peers'
+  std::uint32_t max_subscriptions_per_peer = 1024;
+
+  static GossipSubParams libp2p() { return {}; }
+  // consensus-specs phase0/p2p-interface.md: D 8, D_lo 6, D_hi 12, D_lazy 6, 700 ms, mcache 6 and 3,
+  // StrictNoSign, ids by content, seen for two epochs of 32 slots of 12 s, 10 MiB payloads. Without flood
+  // publishing, as Lighthouse and Prysm run it.
+  static GossipSubParams ethereum();
+
+  // Names the first number that does not fit, or the first pair that contradicts itself. Error:
+  // protocol_violation.
+  Result<> validate() const;
+};
+
+}  // namespace mesocosm

@@ -1,0 +1,339 @@
+#include "stack/protocols/gossipsub/rpc.h"
+
+#include <algorithm>
+
+#include "stack/base/assert.h"
+#include "stack/wire/varint.h"
+
+namespace mesocosm {
+namespace {
+
+// RPC
+constexpr std::uint32_t kSubscriptions = 1;
+constexpr std::uint32_t kPublish = 2;
+constexpr std::uint32_t kControl = 3;
+// SubOpts
+constexpr std::uint32_t kSubscribe = 1;
+constexpr std::uint32_t kSubscriptionTopic = 2;
+// ControlMessage; the numbers of PartKind::ihave and so on
+constexpr std::uint32_t kIHave = 1;
+constexpr std::uint32_t kIWant = 2;
+constexpr std::uint32_t kGraft = 3;
+constexpr std::uint32_t kPrune = 4;
+// ControlIHave, ControlGraft, ControlPrune: the topic is 1
+constexpr std::uint32_t kTopic = 1;
+constexpr std::uint32_t kIHaveIds = 2;
+constexpr std::uint32_t kIWantIds = 1;
+constexpr std::uint32_t kPrunePeers = 2;
+constexpr std::uint32_t kPruneBackoff = 3;
+// PeerInfo
+constexpr std::uint32_t kPeerId = 1;
+constexpr std::uint32_t kSignedRecord = 2;
+
+// Writes fields whose sizes were added up before.
+class Pen {
+ public:
+  explicit Pen(MutableByteView out) : out_(out) {}
+  void varint(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) byte(static_cast<std::uint8_t>(value | 0x80));
+    byte(static_cast<std::uint8_t>(value));
+  }
+  void field(std::uint32_t number, std::uint64_t value) {
+    varint(proto_varint(number));
+    varint(value);
+  }
+  void begin(std::uint32_t number, std::size_t size) {
+    varint(proto_bytes(number));
+    varint(size);
+  }
+  void raw(ByteView bytes) {
+    if (!bytes.empty()) std::memcpy(out_.data() + at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  void field(std::uint32_t number, ByteView bytes) {
+    begin(number, bytes.size());
+    raw(bytes);
+  }
+  bool full() const { return at_ == out_.size(); }
+
+ private:
+  void byte(std::uint8_t value) { out_[at_++] = value; }
+  MutableByteView out_;
+  std::size_t at_ = 0;
+};
+
+template <class Fill>
+Bytes write(std::size_t size, Fill&& fill) {
+  return Bytes::build(size, [&](MutableByteView out) {
+    Pen pen(out);
+    fill(pen);
+    MC_ASSERT(pen.full());
+  });
+}
+
+RpcPart part(PartKind kind, Bytes bytes) { return {.kind = kind, .header = 0, .bytes = std::move(bytes)}; }
+
+tl::unexpected<Error> malformed(const char* what) { return fail(ErrorCode::bad_encoding, what); }
+
+// Where `view` lies in `whole`, as a shared slice of it.
+Bytes slice_of(const Bytes& whole, ByteView view) {
+  return whole.slice(static_cast<std::size_t>(view.data() - whole.data()), view.size());
+}
+
+std::uint32_t control_number(PartKind kind) {
+  switch (kind) {
+    case PartKind::ihave:
+      return kIHave;
+    case PartKind::iwant:
+      return kIWant;
+    case PartKind::graft:
+      return kGraft;
+    default:
+      return kPrune;
+  }
+}
+
+bool add_part(const Bytes& whole, PartKind kind, ByteView body, std::vector<RpcPart>& parts) {
+  if (parts.size() == kMaxRpcParts) return false;
+  parts.push_back(part(kind, slice_of(whole, body)));
+  return true;
+}
+
+Result<> decode_control(const Bytes& whole, ByteView control, std::vector<RpcPart>& parts) {
+  FieldWalk field(control);
+  while (field.next()) {
+    PartKind kind;
+    switch (field.tag()) {
+      case proto_bytes(kIHave):
+        kind = PartKind::ihave;
+        break;
+      case proto_bytes(kIWant):
+        kind = PartKind::iwant;
+        break;
+      case proto_bytes(kGraft):
+        kind = PartKind::graft;
+        break;
+      case proto_bytes(kPrune):
+        kind = PartKind::prune;
+        break;
+      default:
+        continue;  // v1.2's IDONTWANT and what comes later
+    }
+    if (!add_part(whole, kind, field.bytes(), parts))
+      return fail(ErrorCode::too_large, "rpc: too many parts");
+  }
+  if (!field.ok()) return malformed("rpc: control");
+  return {};
+}
+
+// A topic at field 1 and nothing else that matters.
+Result<ByteView> decode_topic(ByteView body, const char* what) {
+  ByteView topic;
+  FieldWalk field(body);
+  while (field.next()) {
+    if (field.tag() == proto_bytes(kTopic)) topic = field.bytes();
+  }
+  if (!field.ok()) return malformed(what);
+  return topic;
+}
+
+std::size_t peer_info_size(const PeerInfo& info) {
+  std::size_t size = proto_bytes_size(kPeerId, info.peer.bytes().size());
+  if (!info.signed_record.empty()) size += proto_bytes_size(kSignedRecord, info.signed_record.size());
+  return size;
+}
+
+// The ids that fit into `room` as fields `number`; at least one. Takes them off the front and returns their
+// size.
+std::span<const ByteView> take_fitting(std::span<const ByteView>& ids, std::uint32_t number, std::size_t room,
+                                       std::size_t& size) {
+  std::size_t count = 0;
+  size = 0;
+  for (; count < ids.size(); ++count) {
+    const std::size_t next = proto_bytes_size(number, ids[count].size());
+    if (count > 0 && size + next > room) break;
+    size += next;
+  }
+  const auto taken = ids.first(count);
+  ids = ids.subspan(count);
+  return taken;
+}
+
+}  // namespace
+
+Result<> decode_rpc(const Bytes& rpc, std::vector<RpcPart>& parts) { return decode_frame(rpc, 0, parts); }
+
+Result<> decode_frame(const Bytes& frame, std::size_t prefix, std::vector<RpcPart>& parts) {
+  parts.clear();
+  FieldWalk field(frame.view().subspan(prefix));
+  bool alone = true;
+  while (field.next()) {
+    switch (field.tag()) {
+      case proto_bytes(kSubscriptions):
+        if (!add_part(frame, PartKind::subscription, field.bytes(), parts)) {
+          return fail(ErrorCode::too_large, "rpc: too many parts");
+        }
+        break;
+      case proto_bytes(kPublish):
+        if (!add_part(frame, PartKind::message, field.bytes(), parts)) {
+          return fail(ErrorCode::too_large, "rpc: too many parts");
+        }
+        break;
+      case proto_bytes(kControl):
+        if (auto done = decode_control(frame, field.bytes(), parts); !done) return done;
+        break;
+      default:
+        alone = false;  // a field that we do not know, and would not want to pass on
+    }
+  }
+  if (!field.ok()) return malformed("rpc");
+  if (alone && prefix > 0 && parts.size() == 1 && parts[0].kind == PartKind::message) {
+    const std::size_t size = parts[0].bytes.size();
+    const std::size_t header = message_header_size(size);
+    if (frame.size() == header + size) {  // in the shortest form, as we would write it
+      parts[0].header = static_cast<std::uint8_t>(header);
+      parts[0].bytes = frame;
+    }
+  }
+  return {};
+}
+
+Bytes encode_control_frame(Rpc& parts, std::size_t limit) {
+  std::size_t subscriptions = 0;
+  std::size_t control = 0;
+  const auto total = [&] { return subscriptions + (control > 0 ? proto_bytes_size(kControl, control) : 0); };
+  std::size_t count = 0;
+  for (; count < parts.size(); ++count) {
+    const RpcPart& next = parts[count];
+    MC_ASSERT(next.kind != PartKind::message);
+    const std::size_t size = proto_bytes_size(kControl, next.bytes.size());  // all field numbers are one byte
+    std::size_t& sum = next.kind == PartKind::subscription ? subscriptions : control;
+    sum += size;
+    if (count > 0 && total() > limit) {
+      sum -= size;
+      break;
+    }
+  }
+  const Rpc taken = parts.first(count);
+  parts = parts.subspan(count);
+  return write(varint_size(total()) + total(), [&](Pen& pen) {
+    pen.varint(total());
+    for (const RpcPart& item : taken) {
+      if (item.kind == PartKind::subscription) pen.field(kSubscriptions, item.bytes.view());
+    }
+    if (control > 0) pen.begin(kControl, control);
+    for (const RpcPart& item : taken) {
+      if (item.kind != PartKind::subscription) pen.field(control_number(item.kind), item.bytes.view());
+    }
+  });
+}
+
+std::size_t message_header_size(std::size_t size) {
+  const std::size_t field = proto_bytes_size(kPublish, size);
+  return varint_size(field) + (field - size);
+}
+
+Bytes message_header(std::size_t size) {
+  return write(message_header_size(size), [&](Pen& pen) {
+    pen.varint(proto_bytes_size(kPublish, size));
+    pen.begin(kPublish, size);
+  });
+}
+
+RpcPart make_subscription(bool subscribe, ByteView topic) {
+  const std::size_t size =
+      proto_varint_size(kSubscribe, subscribe) + proto_bytes_size(kSubscriptionTopic, topic.size());
+  return part(PartKind::subscription, write(size, [&](Pen& pen) {
+                pen.field(kSubscribe, std::uint64_t{subscribe});
+                pen.field(kSubscriptionTopic, topic);
+              }));
+}
+
+Result<Subscription> decode_subscription(ByteView body) {
+  Subscription subscription;
+  FieldWalk field(body);
+  while (field.next()) {
+    if (field.tag() == proto_varint(kSubscribe)) subscription.subscribe = field.value() != 0;
+    if (field.tag() == proto_bytes(kSubscriptionTopic)) subscription.topic = field.bytes();
+  }
+  if (!field.ok()) return malformed("rpc: subscription");
+  return subscription;
+}
+
+RpcPart make_graft(ByteView topic) {
+  return part(PartKind::graft,
+              write(proto_bytes_size(kTopic, topic.size()), [&](Pen& pen) { pen.field(kTopic, topic); }));
+}
+
+Result<ByteView> decode_graft(ByteView body) { return decode_topic(body, "rpc: graft"); }
+
+RpcPart make_prune(ByteView topic, std::uint64_t backoff, std::span<const PeerInfo> peers,
+                   std::size_t limit) {
+  std::size_t size = proto_bytes_size(kTopic, topic.size());
+  if (backoff > 0) size += proto_varint_size(kPruneBackoff, backoff);
+  std::size_t count = 0;
+  for (; count < peers.size(); ++count) {
+    const std::size_t next = proto_bytes_size(kPrunePeers, peer_info_size(peers[count]));
+    if (size + next > limit) break;
+    size += next;
+  }
+  return part(PartKind::prune, write(size, [&](Pen& pen) {
+                pen.field(kTopic, topic);
+                for (const PeerInfo& info : peers.first(count)) {
+                  pen.begin(kPrunePeers, peer_info_size(info));
+                  pen.field(kPeerId, info.peer.bytes());
+                  if (!info.signed_record.empty()) pen.field(kSignedRecord, info.signed_record.view());
+                }
+                if (backoff > 0) pen.field(kPruneBackoff, backoff);
+              }));
+}
+
+Result<Prune> decode_prune(const Bytes& body, std::size_t max_peers) {
+  Prune prune;
+  FieldWalk field(body);
+  while (field.next()) {
+    if (field.tag() == proto_bytes(kTopic)) prune.topic = field.bytes();
+    if (field.tag() == proto_varint(kPruneBackoff)) prune.backoff = field.value();
+    if (field.tag() != proto_bytes(kPrunePeers)) continue;
+    PeerInfo info;
+    FieldWalk inner(field.bytes());
+    while (inner.next()) {
+      if (inner.tag() == proto_bytes(kPeerId)) info.peer = PeerId::decode(inner.bytes()).value_or(PeerId{});
+      if (inner.tag() == proto_bytes(kSignedRecord)) info.signed_record = slice_of(body, inner.bytes());
+    }
+    if (!inner.ok()) return malformed("rpc: prune");
+    if (!info.peer.empty() && prune.peers.size() < max_peers) prune.peers.push_back(std::move(info));
+  }
+  if (!field.ok()) return malformed("rpc: prune");
+  return prune;
+}
+
+RpcPart make_ihave(ByteView topic, std::span<const ByteView>& ids, std::size_t limit) {
+  const std::size_t head = proto_bytes_size(kTopic, topic.size());
+  std::size_t size = 0;
+  const auto taken = take_fitting(ids, kIHaveIds, limit - std::min(limit, head), size);
+  return part(PartKind::ihave, write(head + size, [&](Pen& pen) {
+                pen.field(kTopic, topic);
+                for (ByteView id : taken) pen.field(kIHaveIds, id);
+              }));
+}
+
+RpcPart make_iwant(std::span<const ByteView>& ids, std::size_t limit) {
+  std::size_t size = 0;
+  const auto taken = take_fitting(ids, kIWantIds, limit, size);
+  return part(PartKind::iwant, write(size, [&](Pen& pen) {
+                for (ByteView id : taken) pen.field(kIWantIds, id);
+              }));
+}
+
+Result<ByteView> decode_ihave(ByteView body) { return decode_topic(body, "rpc: ihave"); }
+
+Result<> decode_iwant(ByteView body) {
+  FieldWalk field(body);
+  while (field.next()) {
+  }
+  if (!field.ok()) return malformed("rpc: iwant");
+  return {};
+}
+
+}  // namespace mesocosm
