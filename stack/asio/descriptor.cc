@@ -87,6 +87,8 @@ int Descriptor::open(int fd) {
   return error.value();
 }
 
+int Descriptor::forget_writable() { return open(socket_.release()); }
+
 void Descriptor::close() noexcept {
   for (Wait*& wait : waits_) {
     if (wait != nullptr) std::exchange(wait, nullptr)->abandon();

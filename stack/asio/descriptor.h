@@ -35,6 +35,9 @@ class Descriptor {
 
   // Takes over a non-blocking socket; 0, or the error number of the event queue (which is then full).
   int open(int fd);
+  // Forgets that it ever waited to be writable: the event queue would go on telling of that at every other
+  // wait. Only while nothing is waited for. Returns as open() does.
+  int forget_writable();
   bool is_open() const { return socket_.is_open(); }
   int fd() const { return const_cast<Socket&>(socket_).native_handle(); }
   void close() noexcept;

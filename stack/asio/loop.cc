@@ -163,9 +163,12 @@ void Loop::schedule_wakeup(Time at) {
 }
 
 void Loop::run_due_timers() {
-  // Timers that callbacks arm for now come after the sockets' chance, too: the limit stays.
-  const Time limit = read_clock();
-  wakeup_at_ = Time::min();  // no need to schedule while we are at it
+  struct Afterwards {
+    ~Afterwards() { loop.sleep_until_next(); }
+    Loop& loop;
+  } afterwards{*this};
+  wakeup_at_ = Time::min();         // no need to schedule while we are at it
+  const Time limit = read_clock();  // timers armed from now on come after the sockets' chance
   for (int i = 0; i < kTimersAtOnce && !context_.stopped(); ++i) {
     Timer* const timer = timers_.pop(limit);
     if (timer == nullptr) break;
@@ -173,6 +176,9 @@ void Loop::run_due_timers() {
     Turn turn(*this);
     timer->on_timer();
   }
+}
+
+void Loop::sleep_until_next() {
   wakeup_at_ = kNever;
   earliest_ = kNever;
   const Time next = timers_.next_deadline();

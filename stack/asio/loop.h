@@ -75,6 +75,7 @@ class Loop final : public Clock {
   void end_turn();
   void finish_turn();
   void run_due_timers();
+  void sleep_until_next();
   void run_notices();
   void schedule_wakeup(Time at);
 

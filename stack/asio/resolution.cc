@@ -1,5 +1,6 @@
 #include "stack/asio/resolution.h"
 
+#include <algorithm>
 #include <string>
 
 #include <boost/asio/ip/basic_resolver.hpp>
@@ -60,7 +61,11 @@ class Lookup final : public Resolution {
       fail({code_of(error), "resolve " + name_ + ": " + error.message()});
     } else {
       std::vector<IpAddress> addresses;
-      for (const auto& result : results) addresses.push_back(address_of(result.endpoint().address()));
+      for (const auto& result : results) {
+        const IpAddress address = address_of(result.endpoint().address());
+        if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+          addresses.push_back(address);
+      }
       accept(std::move(addresses));
     }
   }

@@ -100,6 +100,7 @@ void Stream::on_ready(Readiness readiness) {
 
 void Stream::finish_connecting() {
   if (const int error = pending_error(descriptor_.fd()); error != 0) return fail(error, "connect to");
+  if (const int error = descriptor_.forget_writable(); error != 0) return fail(error, "connect to");
   state_ = State::open;
   local_ = local_endpoint(descriptor_.fd());
   Loop::Turn turn(loop_);
