@@ -1,6 +1,5 @@
 #include "stack/crypto/signed_envelope.h"
 
-#include <optional>
 
 #include "stack/wire/framing.h"
 #include "stack/wire/protobuf.h"

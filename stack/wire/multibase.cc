@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "stack/base/assert.h"
 #include "stack/base/byte_writer.h"
 
 namespace mesocosm {
@@ -43,6 +44,7 @@ int digit_value(const Alphabet& alphabet, char digit) {
 }
 
 std::string encode_bits(const Alphabet& alphabet, ByteView bytes) {
+  MC_ASSERT(alphabet.bits > 0 && alphabet.bits < 8);
   std::string text;
   text.reserve((bytes.size() * 8 + 5) / static_cast<std::size_t>(alphabet.bits));
   const unsigned mask = (1u << alphabet.bits) - 1;
