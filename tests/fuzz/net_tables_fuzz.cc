@@ -1,12 +1,14 @@
 // The reader of the Internet model's tables: any text is read or refused, and what is read gives finite round
 // trips.
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "sim/net/csv.h"
 #include "sim/net/facts.h"
 #include "stack/base/assert.h"
+#include "stack/base/bytes.h"
 
 using namespace mesocosm;
 
