@@ -56,7 +56,7 @@ void Yamux::Fifo::erase(YamuxStream* stream) {
 
 void Yamux::Fifo::tidy() {
   if (head_ == items_.size()) {
-    if (items_.capacity() > 16) std::vector<YamuxStream*>().swap(items_);
+    if (items_.capacity() > 4) std::vector<YamuxStream*>().swap(items_);
     items_.clear();
     head_ = 0;
   } else if (head_ >= 64 && head_ * 2 >= items_.size()) {
@@ -411,6 +411,8 @@ bool Yamux::credit_is_worth_a_frame(const YamuxStream& stream) const {
 }
 
 void Yamux::tune_window(YamuxStream& stream, Time now) {
+  if (stream.has(YamuxStream::kTuned)) return;
+  stream.set(YamuxStream::kTuned);
   if (rtt_ > Duration::zero() && now - stream.window_epoch_ < 4 * rtt_ &&
       stream.window_ < config_.max_window) {
     const std::uint64_t left = config_.max_window_growth - std::min(growth_, config_.max_window_growth);
@@ -510,6 +512,7 @@ bool Yamux::fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& a
   if (credit) {
     const std::uint32_t due = credit_due(stream);
     stream.receive_credit_ += due;
+    stream.clear(YamuxStream::kTuned);
     put_header(out, at, kWindowUpdate, flags, stream.id_, due);
     flags = 0;
   }

@@ -75,6 +75,7 @@ class YamuxStream {
     kClosedTold = 1 << 16,  // the closed event was given
     kFull = 1 << 17,        // writable() was zero
     kBlocked = 1 << 18,     // SYN waits for the backlog
+    kTuned = 1 << 19,       // the window was looked at since credit was last given
   };
   bool has(std::uint32_t flags) const { return (flags_ & flags) != 0; }
   void set(std::uint32_t flags) { flags_ |= flags; }
