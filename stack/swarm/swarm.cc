@@ -61,7 +61,7 @@ struct Swarm::Impl final : ProtocolTable {
     ProtocolHandler* handler;
   };
 
-  Env env;
+  Env& env;
   PeerId local;
   SwarmLimits limits;
   PeerStore peers;
@@ -397,6 +397,7 @@ Swarm::Swarm(Env& env, PeerId local, SwarmLimits limits)
 Swarm::~Swarm() = default;
 
 const PeerId& Swarm::local_peer() const { return impl_->local; }
+const SwarmLimits& Swarm::limits() const { return impl_->limits; }
 PeerStore& Swarm::peers() { return impl_->peers; }
 const PeerStore& Swarm::peers() const { return impl_->peers; }
 const ProtocolTable& Swarm::protocol_table() const { return *impl_; }

@@ -68,6 +68,7 @@ class Swarm final {
   ~Swarm();
 
   const PeerId& local_peer() const;
+  const SwarmLimits& limits() const;
   PeerStore& peers();
   const PeerStore& peers() const;
   const ProtocolTable& protocol_table() const;  // for transports

@@ -60,7 +60,7 @@ class Identify final : public SwarmObserver, public ProtocolHandler {
   void learn(const PeerId& peer, IdentifyReader& reader, bool partial);
   void report(const PeerId& peer, const Error& error);
 
-  Env env_;
+  Env& env_;
   Swarm& swarm_;
   const KeyPair& key_;
   IdentifyConfig config_;

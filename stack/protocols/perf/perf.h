@@ -44,7 +44,7 @@ class Perf final : public ProtocolHandler {
   struct Client;
   struct Server;
 
-  Env env_;
+  Env& env_;
   Swarm& swarm_;
   SessionSet<Client> clients_;
   SessionSet<Server> servers_;

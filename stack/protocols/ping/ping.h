@@ -40,7 +40,7 @@ class Ping final : public ProtocolHandler {
   struct Client;
   struct Server;
 
-  Env env_;
+  Env& env_;
   Swarm& swarm_;
   SessionSet<Client> clients_;
   SessionSet<Server> servers_;
