@@ -35,6 +35,10 @@ Node::Node(const Env& env, NodeConfig&& config, std::span<const TransportFactory
   if (config.identify) identify_ = std::make_unique<Identify>(env_, swarm_, key_, *config.identify);
   if (config.ping) ping_ = std::make_unique<Ping>(env_, swarm_);
   if (config.perf) perf_ = std::make_unique<Perf>(env_, swarm_);
+  if (config.gossipsub) {
+    config.gossipsub->key = &key_;
+    gossipsub_ = std::make_unique<GossipSub>(env_, swarm_, std::move(*config.gossipsub));
+  }
 }
 
 Node::~Node() = default;

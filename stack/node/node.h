@@ -11,6 +11,7 @@
 
 #include "stack/crypto/keys.h"
 #include "stack/env/env.h"
+#include "stack/protocols/gossipsub/gossipsub.h"
 #include "stack/protocols/identify/identify.h"
 #include "stack/protocols/perf/perf.h"
 #include "stack/protocols/ping/ping.h"
@@ -26,6 +27,7 @@ struct NodeConfig {
   std::optional<IdentifyConfig> identify = IdentifyConfig{};
   bool ping = true;
   bool perf = false;
+  std::optional<GossipSubOptions> gossipsub;  // its key is set by the node
 };
 
 // What a transport gets of its node; all of it outlives the transport.
@@ -54,6 +56,7 @@ class Node {
   Identify* identify() { return identify_.get(); }
   Ping* ping() { return ping_.get(); }
   Perf* perf() { return perf_.get(); }
+  GossipSub* gossipsub() { return gossipsub_.get(); }
   const TrafficCounters& traffic() const { return traffic_; }
 
  private:
@@ -66,6 +69,7 @@ class Node {
   std::unique_ptr<Identify> identify_;
   std::unique_ptr<Ping> ping_;
   std::unique_ptr<Perf> perf_;
+  std::unique_ptr<GossipSub> gossipsub_;
 };
 
 }  // namespace mesocosm
