@@ -761,7 +761,7 @@ void Tcp::wake_at(Connection& connection, int side, Time at) {
 void Tcp::offer_space(Connection& connection, int side) {
   Pipe& pipe = connection.pipes_[side];
   Connection::End& end = connection.ends_[side];
-  if (!pipe.starved || pipe.unsent_bytes > M::kUnsentLimit / 2 || pipe.finishing) return;
+  if (!pipe.starved || pipe.unsent_bytes >= M::kUnsentLimit || pipe.finishing) return;
   pipe.starved = false;
   if (end.attached && !end.closed && end.events != nullptr) end.events->on_writable();
 }
