@@ -89,9 +89,11 @@ TEST_CASE("a listener may be destroyed in on_accept", "[conformance][network]") 
     for (StreamProbe* client : {&first, &second, &third}) client->connect(0, endpoint);
     wait_for(env, [&] { return listener.accepted > 0; });
     server.write(100);
+    const auto received = [&] { return first.received + second.received + third.received; };
+    wait_for(env, [&] { return received() == 100; });
     wait_quietly(env);
     CHECK(listener.accepted == 1);
-    CHECK(first.received + second.received + third.received == 100);
+    CHECK(received() == 100);
   });
 }
 

@@ -183,6 +183,7 @@ TEST_CASE("a reader that does not read stops the writer, and starts it again", "
     pair.client.send(kMuch);
     std::uint64_t before;
     do {
+      wait_for(env, [&] { return pair.client.writable() == 0; });
       before = pair.client.sent;
       wait_quietly(env);
     } while (pair.client.sent != before);
@@ -394,6 +395,7 @@ TEST_CASE("a stream may be destroyed by another's callback", "[conformance][stre
       };
     }
     for (auto& server : servers) server->write(1000);
+    wait_for(env, [&] { return called > 0; });
     wait_quietly(env);
     CHECK(called == 1);
   });
