@@ -92,8 +92,8 @@ class PipeEnd final : public ByteStream {
     finished_ = true;
     to_peer([](PipeEnd& peer) {
       peer.peer_finished_ = true;
-      peer.notify();
       peer.maybe_done();
+      peer.notify();  // last: the peer may be gone afterwards
     });
     maybe_done();
   }
