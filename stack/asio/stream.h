@@ -82,7 +82,8 @@ class Stream final : public ByteStream, private Descriptor::Owner {
   MemberTask<&Stream::run_notice> notice_{*this};
 };
 
-// Idle, beside it: 176 bytes for the wait that it stands in and Asio's descriptor state.
-static_assert(sizeof(Stream) <= 352);
+// An idle stream has beside it the wait that it stands in (136 bytes) and Asio's state of its descriptor
+// (168), and no buffers.
+static_assert(sizeof(Stream) <= 288);
 
 }  // namespace mesocosm::asio
