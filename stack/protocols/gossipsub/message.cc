@@ -86,25 +86,34 @@ RpcPart make_message(ByteView topic, ByteView data) {
 }
 
 struct SharedMessageChecks::Slot {
-  Bytes raw;  // its address is the key
+  std::uint64_t used = 0;  // uses_ at the last use
+  Bytes raw;               // its address is the key
   MessageId id;
   MessageIdKind kind = MessageIdKind::from_seqno;
   enum class Verdict : std::uint8_t { unknown, good, bad } verdict = Verdict::unknown;
 };
 
 SharedMessageChecks::SharedMessageChecks(std::size_t slots) : slots_(new Slot[slots]), mask_(slots - 1) {
-  MC_ASSERT(slots > 0 && (slots & mask_) == 0);
+  MC_ASSERT(slots >= kWays && (slots & mask_) == 0);
 }
 SharedMessageChecks::~SharedMessageChecks() = default;
 
+// A message has kWays places; the one used longest ago makes room.
 SharedMessageChecks::Slot& SharedMessageChecks::slot(const Message& message) {
   const ByteView raw = message.raw();
-  Slot& slot = slots_[mix64(reinterpret_cast<std::uintptr_t>(raw.data())) & mask_];
-  if (slot.raw.data() != raw.data() || slot.raw.size() != raw.size()) {
-    slot = {};
-    slot.raw = message.part->bytes.slice(message.part->header);
+  Slot* set = &slots_[mix64(reinterpret_cast<std::uintptr_t>(raw.data())) & mask_ & ~(kWays - 1)];
+  Slot* oldest = set;
+  for (Slot* slot = set; slot != set + kWays; ++slot) {
+    if (slot->raw.data() == raw.data() && slot->raw.size() == raw.size()) {
+      slot->used = ++uses_;
+      return *slot;
+    }
+    if (slot->used < oldest->used) oldest = slot;
   }
-  return slot;
+  *oldest = {};
+  oldest->raw = message.part->bytes.slice(message.part->header);
+  oldest->used = ++uses_;
+  return *oldest;
 }
 
 MessageId SharedMessageChecks::id(const Message& message, MessageIdKind kind) {

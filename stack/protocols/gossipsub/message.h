@@ -99,17 +99,19 @@ class MessageChecks {
 // long things take and nothing else.
 class SharedMessageChecks final : public MessageChecks {
  public:
-  explicit SharedMessageChecks(std::size_t slots = 1024);  // a power of two
+  explicit SharedMessageChecks(std::size_t slots = 1024);  // a power of two, at least kWays
   ~SharedMessageChecks() override;
   MessageId id(const Message& message, MessageIdKind kind) override;
   bool verify(const Message& message) override;
 
  private:
+  static constexpr std::size_t kWays = 4;
   struct Slot;
   Slot& slot(const Message& message);
 
   std::unique_ptr<Slot[]> slots_;
   std::size_t mask_;
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace mesocosm
