@@ -40,11 +40,7 @@ class Stream final : public ByteStream {
   }
   bool ended() const override { return connection_.ended(side_); }
   std::size_t writable() const override { return connection_.writable(side_); }
-  void write(Bytes bytes) override {
-    const std::size_t size = bytes.size();
-    MC_ASSERT(size <= UINT32_MAX);
-    connection_.write(side_, std::move(bytes), static_cast<std::uint32_t>(size), 0);
-  }
+  void write(Bytes bytes) override { connection_.write(side_, std::move(bytes)); }
   void finish() override { connection_.finish(side_); }
   Endpoint local() const override { return network_.endpoint(connection_, side_); }
   Endpoint remote() const override { return network_.endpoint(connection_, 1 - side_); }
@@ -240,7 +236,8 @@ class HostNetwork final : public Network {
 
   Result<std::unique_ptr<Listener>> listen(const Endpoint& at, Listener::Events& events) override {
     Endpoint chosen = at;
-    if (!owns(at.ip)) return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
+    if (!network_.owns(host_, at.ip))
+      return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
     if (at.port == 0) chosen.port = network_.free_port(host_, !at.ip.is_v4());
     auto listener = std::make_unique<StreamListener>(network_, host_, chosen, events);
     if (!listener->listening()) return fail(ErrorCode::address_in_use, chosen.to_string());
@@ -250,7 +247,8 @@ class HostNetwork final : public Network {
   Result<std::unique_ptr<Datagrams>> bind(const Endpoint& at, Datagrams::Events& events) override {
     Endpoint chosen = at;
     const bool v6 = !at.ip.is_v4();
-    if (!owns(at.ip)) return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
+    if (!network_.owns(host_, at.ip))
+      return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
     const auto taken = [&](std::uint16_t port) {
       return network_.sockets_.contains(socket_key(host_, port, v6));
     };
@@ -287,10 +285,6 @@ class HostNetwork final : public Network {
   }
 
  private:
-  bool owns(const IpAddress& ip) const {
-    return ip.is_unspecified() || ip.is_loopback() || ip == network_.address_v4(host_) ||
-           ip == network_.address_v6(host_);
-  }
   FlowNetwork& network_;
   HostIndex host_;
 };
@@ -346,6 +340,10 @@ HostIndex FlowNetwork::host_of(const IpAddress& address) const {
   }
   if (host >= networks_.size()) return kNoHost;
   return address == (address.is_v4() ? address_v4(host) : address_v6(host)) ? host : kNoHost;
+}
+
+bool FlowNetwork::owns(HostIndex host, const IpAddress& ip) const {
+  return ip.is_unspecified() || ip.is_loopback() || ip == address_v4(host) || ip == address_v6(host);
 }
 
 void FlowNetwork::register_name(const std::string& name, std::vector<IpAddress> addresses) {

@@ -51,6 +51,7 @@ class FlowNetwork {
   // The host with that address; kNoHost: nobody.
   static constexpr HostIndex kNoHost = ~HostIndex{0};
   HostIndex host_of(const IpAddress& address) const;
+  bool owns(HostIndex host, const IpAddress& address) const;  // may listen on it
 
   void register_name(const std::string& name, std::vector<IpAddress> addresses);
   void register_text(const std::string& name, std::vector<std::string> records);

@@ -109,18 +109,27 @@ std::size_t Connection::writable(int side) const {
   return M::kUnsentLimit - std::min(out.unsent_bytes, M::kUnsentLimit);
 }
 
-void Connection::write(int side, Bytes data, std::uint32_t wire, std::uint32_t tag) {
-  Pipe& out = pipes_[side];
-  if (wire == 0 || ends_[side].closed || out.finishing) return;
-  Chunk* const chunk = tcp_->chunks_.take();
-  chunk->data = std::move(data);
-  chunk->wire = wire;
-  chunk->tag = tag;
-  chunk->whole = true;
-  out.unsent.push(chunk);
-  out.unsent_bytes += wire;
-  if (out.unsent_bytes >= M::kUnsentLimit) out.starved = true;
-  tcp_->mark_dirty(*this, side);
+void Connection::write(int side, Bytes data) {
+  if (data.empty() || ends_[side].closed || pipes_[side].finishing) return;
+  Chunk& chunk = *tcp_->chunks_.take();
+  MC_ASSERT(data.size() <= UINT32_MAX);
+  chunk.wire = static_cast<std::uint32_t>(data.size());
+  chunk.data = std::move(data);
+  chunk.tag = chunk.value = 0;
+  chunk.solid = false;
+  tcp_->enqueue(*this, side, chunk);
+}
+
+void Connection::write_message(int side, Bytes data, std::uint32_t wire, std::uint32_t tag,
+                               std::uint32_t value) {
+  if (ends_[side].closed || pipes_[side].finishing) return;
+  Chunk& chunk = *tcp_->chunks_.take();
+  chunk.data = std::move(data);
+  chunk.wire = wire;
+  chunk.tag = tag;
+  chunk.value = value;
+  chunk.solid = true;
+  tcp_->enqueue(*this, side, chunk);
 }
 
 void Connection::finish(int side) {
@@ -136,7 +145,8 @@ bool Connection::read(int side, std::size_t max, Chunk& into) {
   if (first == nullptr) return false;
   const std::uint32_t before_read = in.unread_bytes;
   into.tag = first->tag;
-  if (first->data.size() <= max) {
+  into.value = first->value;
+  if (first->solid || first->data.size() <= max) {
     into.data = std::move(first->data);
     into.wire = first->wire;
     into.whole = first->whole;
@@ -144,9 +154,8 @@ bool Connection::read(int side, std::size_t max, Chunk& into) {
     tcp_->chunks_.give(in.received.pop());
     if (in.received.empty() && in.fin_received) tcp_->check_done(*this, side);
   } else {
-    const std::size_t framing = first->wire - first->data.size();
     into.data = first->data.take_front(max);
-    into.wire = static_cast<std::uint32_t>(framing + max);
+    into.wire = static_cast<std::uint32_t>(max);
     into.whole = false;
     first->wire -= into.wire;
   }
@@ -297,6 +306,15 @@ void Tcp::check_done(Connection& connection, int side) {
 
 // ---- Sending ----
 
+void Tcp::enqueue(Connection& connection, int side, Chunk& chunk) {
+  Pipe& pipe = connection.pipes_[side];
+  chunk.whole = true;
+  pipe.unsent.push(&chunk);
+  pipe.unsent_bytes += chunk.wire;
+  if (pipe.unsent_bytes >= M::kUnsentLimit) pipe.starved = true;
+  mark_dirty(connection, side);
+}
+
 void Tcp::mark_dirty(Connection& connection, int side) {
   if (connection.ends_[side].dirty) return;
   const bool queued = connection.ends_[1 - side].dirty;
@@ -395,12 +413,12 @@ void Tcp::cut(Pipe& pipe, Burst& burst, std::uint32_t bytes) {
       burst.chunks.push(pipe.unsent.pop());
       continue;
     }
-    const std::size_t framing = first->wire - first->data.size();
     Chunk* const piece = chunks_.take();
-    piece->data = first->data.take_front(bytes > framing ? bytes - framing : 0);
+    if (!first->solid) piece->data = first->data.take_front(bytes);
     piece->wire = bytes;
     piece->tag = first->tag;
     piece->whole = false;
+    piece->solid = first->solid;
     first->wire -= bytes;
     burst.chunks.push(piece);
     bytes = 0;
@@ -504,7 +522,7 @@ void Tcp::delivered(Burst& burst) {
   } else {
     hold(pipe, burst);
   }
-  const bool taken = pipe.next_expected != expected;
+  const bool readable = pipe.next_expected != expected && (!pipe.received.empty() || pipe.fin_received);
   if (pipe.blocked || pipe.lost != nullptr || burst.again || burst.held) {
     burst.state = Burst::State::acknowledging;
     links_.kernel().arm(burst, now() + way_back(connection, side));
@@ -512,7 +530,7 @@ void Tcp::delivered(Burst& burst) {
     note_acknowledgement(pipe, burst);
     free_burst(burst);
   }
-  if (!taken || end.closed || !end.attached || end.events == nullptr) return;
+  if (!readable || end.closed || !end.attached || end.events == nullptr) return;
   check_done(connection, to);
   if (opens) {
     notify(connection, to, Notice::readable);
@@ -686,8 +704,12 @@ void Tcp::take_in(Pipe& pipe, Burst& first) {
   while (true) {
     while (!burst->chunks.empty()) {
       Chunk* const chunk = burst->chunks.pop();
-      pipe.unread_bytes += chunk->wire;
       Chunk* const last = pipe.received.tail;
+      if (chunk->solid && !chunk->whole) {
+        chunks_.give(chunk);
+        continue;
+      }
+      pipe.unread_bytes += chunk->wire;
       if (last != nullptr && !last->whole && last->data.join(chunk->data)) {
         last->wire += chunk->wire;
         last->whole = chunk->whole;

@@ -38,13 +38,15 @@ struct TcpModel {
 };
 
 // A slice of what a user wrote. `wire` counts its bytes within TCP's stream: `data` after the framing that it
-// stands for (nothing, for real byte streams). 56 bytes.
+// stands for (nothing, for real byte streams). 48 bytes.
 struct Chunk {
   Chunk* next = nullptr;
   Bytes data;
   std::uint32_t wire = 0;
-  std::uint32_t tag = 0;  // the user's
-  bool whole = true;      // false: more of the same write follows
+  std::uint32_t tag = 0;    // the user's
+  std::uint32_t value = 0;  // the user's
+  bool whole = true;        // false: more of the same write follows
+  bool solid = false;       // data comes in one piece with the last byte; what comes before is only counted
 };
 
 // First in, first out; owns nothing.
@@ -161,13 +163,17 @@ class Connection {
   void detach(int side);
 
   std::size_t writable(int side) const;
-  void write(int side, Bytes data, std::uint32_t wire, std::uint32_t tag);
+  void write(int side, Bytes data);
+  // A message for a user at the other end who knows its tag and value: its data arrives as one slice when the
+  // last of `wire` bytes does. wire > 0.
+  void write_message(int side, Bytes data, std::uint32_t wire, std::uint32_t tag, std::uint32_t value);
   void finish(int side);
   std::size_t unread(int side) const { return pipes_[1 - side].unread_bytes; }
   // The next slice of at most `max` bytes of data, its tag, and whether it ends a write; false: nothing now.
   bool read(int side, std::size_t max, Chunk& into);
   bool ended(int side) const;
 
+  Duration rtt(int side) const { return Duration(std::int64_t{pipes_[side].srtt_us} * 1000); }  // smoothed
   HostIndex host(int side) const { return host_[side]; }
   std::uint16_t port(int side) const { return port_[side]; }
   bool v6() const { return v6_; }
@@ -237,6 +243,7 @@ class Tcp {
   void check_done(Connection& connection, int side);
 
   // Sending.
+  void enqueue(Connection& connection, int side, Chunk& chunk);
   void mark_dirty(Connection& connection, int side);
   void flush();
   void transmit(Connection& connection, int side);
@@ -294,6 +301,6 @@ class Tcp {
 };
 
 static_assert(sizeof(Burst) <= 128);
-static_assert(sizeof(Chunk) <= 56);
+static_assert(sizeof(Chunk) <= 48);
 
 }  // namespace mesocosm::flow
