@@ -30,7 +30,7 @@ enum class YamuxCode : std::uint32_t { normal = 0, protocol_error = 1, internal_
 struct YamuxConfig {
   std::uint32_t max_window = 16 * 1024 * 1024;         // bytes a stream; the initial window: no tuning
   std::uint64_t max_window_growth = 64 * 1024 * 1024;  // bytes above the initial windows, over all streams
-  std::uint32_t max_streams = 4096;                    // that the peer may have open; further ones are reset
+  std::uint32_t max_streams = 1024;                    // that the peer may have open; further ones are reset
   std::uint32_t ack_backlog = 256;                     // of ours, not acknowledged yet; further ones wait
 };
 

@@ -138,10 +138,10 @@ Result<std::optional<Bytes>> NoiseTransport::open(Bytes& input) {
 
 // --- The pattern
 
-NoiseXX::NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& ephemeral_secret,
-                 ByteView prologue)
+NoiseXX::NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
+                 const NoiseKey& ephemeral_secret, ByteView prologue)
     : static_secret_(static_secret),
-      static_public_(x25519_public(static_secret)),
+      static_public_(static_public),
       ephemeral_secret_(ephemeral_secret),
       ephemeral_public_(x25519_public(ephemeral_secret)),
       role_(role) {
@@ -267,13 +267,15 @@ NoiseTransport NoiseXX::split() const {
 // --- libp2p's payload
 
 NoiseIdentity::NoiseIdentity(const KeyPair& identity, const NoiseKey& static_secret)
-    : static_secret_(static_secret) {
+    : static_secret_(static_secret), static_public_(x25519_public(static_secret)) {
   ByteWriter out;
   ProtoWriter writer(out);
   writer.bytes(1, identity.public_key().serialized());
-  writer.bytes(2, identity.sign(as_bytes(signed_text(x25519_public(static_secret)))));
+  writer.bytes(2, identity.sign(as_bytes(signed_text(static_public_))));
   signed_key_ = out.take();
 }
+
+NoiseIdentity::~NoiseIdentity() { wipe(static_secret_); }
 
 Bytes NoiseIdentity::payload(std::span<const std::string_view> muxers) const {
   if (muxers.empty()) return signed_key_;
@@ -344,7 +346,7 @@ std::string_view choose_muxer(std::span<const std::string> theirs, std::span<con
 
 NoiseHandshake::NoiseHandshake(NoiseRole role, const NoiseIdentity& identity,
                                std::span<const std::string_view> muxers, const NoiseKey& ephemeral_secret)
-    : xx_(role, identity.static_secret(), ephemeral_secret),
+    : xx_(role, identity.static_secret(), identity.static_public(), ephemeral_secret),
       identity_(identity),
       muxers_(muxers.begin(), muxers.end()),
       role_(role),

@@ -88,8 +88,9 @@ class NoiseTransport {
 // The bare pattern XX, payloads and all, without libp2p: messages alternate, beginning with the initiator.
 class NoiseXX {
  public:
-  NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& ephemeral_secret,
-          ByteView prologue = {});
+  // `static_public` belongs to `static_secret`.
+  NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
+          const NoiseKey& ephemeral_secret, ByteView prologue = {});
   ~NoiseXX();  // wipes the keys
   NoiseXX(const NoiseXX&) = delete;
   NoiseXX& operator=(const NoiseXX&) = delete;
@@ -103,7 +104,6 @@ class NoiseXX {
   // protocol_violation.
   Result<Bytes> read(ByteView message);
 
-  const NoiseKey& static_public() const { return static_public_; }
   const NoiseKey& remote_static() const {
     return remote_static_;
   }  // from the peer's second or third message on
@@ -130,12 +130,16 @@ class NoiseXX {
 class NoiseIdentity {
  public:
   NoiseIdentity(const KeyPair& identity, const NoiseKey& static_secret);
+  ~NoiseIdentity();  // wipes the secret
+  NoiseIdentity(const NoiseIdentity&) = default;
+  NoiseIdentity& operator=(const NoiseIdentity&) = default;
   const NoiseKey& static_secret() const { return static_secret_; }
+  const NoiseKey& static_public() const { return static_public_; }
   // The handshake payload; `muxers` empty: without the extension.
   Bytes payload(std::span<const std::string_view> muxers) const;
 
  private:
-  NoiseKey static_secret_;
+  NoiseKey static_secret_, static_public_;
   Bytes signed_key_;  // fields 1 and 2 of NoiseHandshakePayload
 };
 

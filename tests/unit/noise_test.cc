@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "stack/base/rng.h"
+#include "stack/crypto/x25519.h"
 
 using namespace mesocosm;
 
@@ -112,11 +113,11 @@ struct Sealed {
 // XX_25519_ChaChaPoly_SHA256 of the cacophony vectors, as published with the snow library.
 TEST_CASE("Noise XX gives the published vector", "[noise]") {
   const auto prologue = unhex("4a6f686e2047616c74");
-  NoiseXX alice(NoiseRole::initiator,
-                key_of("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
+  const NoiseKey alice_secret = key_of("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
+                 bob_secret = key_of("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893");
+  NoiseXX alice(NoiseRole::initiator, alice_secret, x25519_public(alice_secret),
                 key_of("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue);
-  NoiseXX bob(NoiseRole::responder,
-              key_of("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893"),
+  NoiseXX bob(NoiseRole::responder, bob_secret, x25519_public(bob_secret),
               key_of("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue);
   struct Message {
     std::string_view payload, ciphertext;
@@ -237,15 +238,14 @@ TEST_CASE("a key of small order is refused", "[noise]") {
 TEST_CASE("a payload signed for another static key is refused", "[noise]") {
   const NoiseIdentity honest(identity(3), key_of_byte(20));
   const Bytes payload = honest.payload(kYamux);
-  NoiseXX probe(NoiseRole::initiator, key_of_byte(20), key_of_byte(1));
-  const auto peer = decode_noise_payload(payload, probe.static_public());
+  const auto peer = decode_noise_payload(payload, honest.static_public());
   REQUIRE(peer);
   CHECK(peer->id == identity(3).peer_id());
   CHECK(peer->muxers == std::vector<std::string>{"/yamux/1.0.0"});
   CHECK(decode_noise_payload(payload, key_of_byte(9)).error().code == ErrorCode::authentication);
-  CHECK(decode_noise_payload(payload.slice(0, 20), probe.static_public()).error().code ==
+  CHECK(decode_noise_payload(payload.slice(0, 20), honest.static_public()).error().code ==
         ErrorCode::bad_encoding);
-  CHECK(!decode_noise_payload({}, probe.static_public()));
+  CHECK(!decode_noise_payload({}, honest.static_public()));
 }
 
 TEST_CASE("frames are full, and open however they are cut", "[noise]") {
