@@ -1,0 +1,24 @@
+"""Mesocosm: a real peer-to-peer network kept under controlled conditions."""
+
+from . import internet, overlay
+from ._core import __version__
+from .analysis import Run, load
+from .errors import ConfigError, RunError
+from .node import GossipSub, Node
+from .script import main
+from .world import Nodes, World
+
+__all__ = [
+    "ConfigError",
+    "GossipSub",
+    "Node",
+    "Nodes",
+    "Run",
+    "RunError",
+    "World",
+    "__version__",
+    "internet",
+    "load",
+    "main",
+    "overlay",
+]

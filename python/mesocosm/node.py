@@ -1,0 +1,99 @@
+"""What a node runs: `Node(GossipSub(D=8), Ping())`. Plain values, checked when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ConfigError
+from .units import duration_ns, size_bytes
+
+Duration = str | float | int
+Size = str | int
+
+_SIGNING = ("strict-sign", "strict-no-sign")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GossipSub:
+    """GossipSub v1.1 without peer scoring (libp2p/specs pubsub/gossipsub). Defaults are libp2p's.
+
+    Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_lazy`) count mesh peers; times are strings such as "700ms" or seconds.
+    """
+
+    D: int = 6
+    D_lo: int | None = None  # None: 5, or D - 1 for other D
+    D_hi: int | None = None  # None: 12, or 2 D
+    D_out: int | None = None  # None: 2, and always below D_lo and at most D / 2
+    D_lazy: int | None = None  # None: D
+    gossip_factor: float = 0.25
+    heartbeat: Duration = "1s"
+    history_length: int = 5
+    history_gossip: int = 3
+    fanout_ttl: Duration = "60s"
+    seen_ttl: Duration = "120s"
+    prune_backoff: Duration = "60s"
+    unsubscribe_backoff: Duration = "10s"
+    flood_publish: bool = True
+    peer_exchange: bool = False
+    signing: str = "strict-sign"
+    max_message: Size = "1MiB"
+
+    @classmethod
+    def ethereum(cls, **changes: Any) -> GossipSub:
+        """The Ethereum consensus layer's parameters (consensus-specs, phase0/p2p-interface.md)."""
+        values: dict[str, Any] = dict(
+            D=8,
+            D_lo=6,
+            D_hi=12,
+            D_lazy=6,
+            heartbeat="700ms",
+            history_length=6,
+            history_gossip=3,
+            fanout_ttl="60s",
+            signing="strict-no-sign",
+            max_message="10MiB",
+        )
+        return cls(**{**values, **changes})
+
+    def to_config(self) -> dict[str, Any]:
+        """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
+        if self.signing not in _SIGNING:
+            raise ConfigError(f"GossipSub: signing must be one of {', '.join(_SIGNING)}, not {self.signing!r}")
+        if not isinstance(self.D, int) or self.D < 1:
+            raise ConfigError(f"GossipSub: D must be a whole number of at least 1, not {self.D!r}")
+        d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - 1)
+        return {
+            "D": self.D,
+            "D_lo": d_lo,
+            "D_hi": self.D_hi if self.D_hi is not None else 2 * self.D,
+            "D_out": self.D_out if self.D_out is not None else max(0, min(2, d_lo - 1, self.D // 2)),
+            "D_lazy": self.D_lazy if self.D_lazy is not None else self.D,
+            "gossip_factor": float(self.gossip_factor),
+            "heartbeat_ns": duration_ns(self.heartbeat),
+            "history_length": self.history_length,
+            "history_gossip": self.history_gossip,
+            "fanout_ttl_ns": duration_ns(self.fanout_ttl),
+            "seen_ttl_ns": duration_ns(self.seen_ttl),
+            "prune_backoff_ns": duration_ns(self.prune_backoff),
+            "unsubscribe_backoff_ns": duration_ns(self.unsubscribe_backoff),
+            "flood_publish": bool(self.flood_publish),
+            "peer_exchange": bool(self.peer_exchange),
+            "strict_sign": self.signing == "strict-sign",
+            "max_message": size_bytes(self.max_message),
+        }
+
+
+@dataclass(frozen=True)
+class Node:
+    """One kind of node. Every node has identify, ping and perf; gossipsub if it is given."""
+
+    gossipsub: GossipSub | None = None
+
+    def __post_init__(self) -> None:
+        if self.gossipsub is not None and not isinstance(self.gossipsub, GossipSub):
+            raise ConfigError(f"Node: expected a GossipSub, not {type(self.gossipsub).__name__}")
+
+    def to_config(self) -> dict[str, Any]:
+        """The same as plain numbers for the core."""
+        return {"gossipsub": self.gossipsub.to_config() if self.gossipsub else None}

@@ -1,0 +1,66 @@
+"""`mesocosm.main`: turns a scenario function into a command with options, a table and files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+
+from .analysis import Run
+from .cli import EXIT_INTERRUPTED, fail, print_summary, write_report
+from .errors import ConfigError, RunError
+from .node import Duration
+from .world import World
+
+
+def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Duration) -> None:
+    """Runs a scenario from the command line and exits.
+
+    build   makes the World from the parameters, which it gets as attributes
+    params  names and defaults; each becomes an option (`nodes=1000` gives --nodes) of its default's type
+    until   the default end; --until changes it
+    Exit codes: 0 done, 2 a wrong parameter or a file that cannot be used, 130 interrupted (the record is kept).
+    """
+
+    def command(out: str | None, report: str | None, until: str, progress: bool | None, **values: Any) -> None:
+        try:
+            world = build(SimpleNamespace(**values))
+            if not isinstance(world, World):
+                raise ConfigError(f"the scenario must return a World, not {type(world).__name__}")
+            world.parameters = {**values, "until": until}
+            run = world.run(until, out=out, progress=progress)
+            _tell(run, out, report)
+        except (ConfigError, RunError) as error:
+            fail(error)
+        if run.ended == "interrupted":
+            sys.exit(EXIT_INTERRUPTED)
+
+    options: list[click.Parameter] = [
+        click.Option(["--" + name.replace("_", "-"), name], **_option(value)) for name, value in params.items()
+    ]
+    options += [
+        click.Option(["--until"], default=str(until), show_default=True, help="when the run ends, such as 180s"),
+        click.Option(["--out"], metavar="FILE", help="write the record to this HDF5 file"),
+        click.Option(["--report"], metavar="FILE", help="write an HTML report"),
+        click.Option(["--progress/--quiet", "progress"], default=None, help="progress bar (default: on a terminal)"),
+    ]
+    click.Command(Path(sys.argv[0]).stem, params=options, callback=command, help=build.__doc__).main()
+
+
+def _option(default: Any) -> dict[str, Any]:
+    if isinstance(default, bool):
+        return {"type": bool, "default": default, "show_default": True}
+    return {"type": type(default) if default is not None else str, "default": default, "show_default": True}
+
+
+def _tell(run: Run, out: str | None, report: str | None) -> None:
+    print_summary(run)
+    if out is not None:
+        click.echo(f"record: {out}")
+    if report is not None:
+        write_report(run, Path(report))
+        click.echo(f"report: {report}")

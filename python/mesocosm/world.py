@@ -1,0 +1,256 @@
+"""World: a simulated Internet (or the loopback interface) with its nodes, the work they are given, and one run."""
+
+from __future__ import annotations
+
+import atexit
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core, internet as internet_models
+from .analysis import Run, load
+from .errors import ConfigError, RunError
+from .node import Duration, GossipSub, Node, Size
+from .overlay import Overlay
+from .progress import Progress
+from .units import duration_ns, size_bytes
+
+BACKENDS = ("flow", "real")
+STACKS = ("full", "collapsed")
+_SLICE_SECONDS = 0.1  # how long the core runs before Python may show progress or notice Ctrl-C
+_DATA = Path(__file__).parent / "data"
+
+Indices = npt.NDArray[np.uint32]
+
+
+class World:
+    """A world of nodes that runs once.
+
+    backend   "flow" (fast simulation) or "real" (sockets on the loopback interface, in real time)
+    seed      everything that is drawn depends on it alone
+    internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
+    stack     "full" (TCP, Noise, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
+              transport with the full stack's measured costs; flow only)
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: str = "flow",
+        seed: int = 1,
+        internet: internet_models.Internet | None = None,
+        stack: str = "full",
+    ) -> None:
+        if backend not in BACKENDS:
+            raise ConfigError(f"World: backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
+        if stack not in STACKS:
+            raise ConfigError(f"World: stack must be one of {', '.join(STACKS)}, not {stack!r}")
+        if stack == "collapsed" and backend == "real":
+            raise ConfigError("World: the collapsed stack exists on the flow backend only")
+        if not isinstance(seed, int) or not 0 <= seed < 2**64:
+            raise ConfigError(f"World: seed must be a whole number from 0 to 2^64 - 1, not {seed!r}")
+        self.backend, self.seed, self.stack = backend, seed, stack
+        self.internet = internet if internet is not None else internet_models.ethereum_2025()
+        self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA))
+        self._setup: list[Callable[[], None]] = []
+        self._started = self._ended = False
+        self.parameters: dict[str, Any] = {}
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def add(self, count: int, node: Node | GossipSub) -> Nodes:
+        """Adds `count` nodes of one kind and returns them; the Internet model places them."""
+        if not isinstance(count, int) or count < 1:
+            raise ConfigError(f"World.add: the number of nodes must be a whole number of at least 1, not {count!r}")
+        if self._started:
+            raise ConfigError("World.add: the world runs already")
+        kind = Node(node) if isinstance(node, GossipSub) else node
+        if not isinstance(kind, Node):
+            raise ConfigError(f"World.add: expected a Node, not {type(kind).__name__}")
+        first = self._core.add(count, kind.to_config())
+        return Nodes(self, np.arange(first, first + count, dtype=np.uint32))
+
+    def bootstrap(self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s") -> None:
+        """Lets nodes dial each other along an overlay's edges, at times spread evenly over the first `within`."""
+        edges = overlay(nodes.indices, self.seed)
+        spread = duration_ns(within)
+        self._perform(lambda: self._core.connect(edges, spread))
+
+    def at(self, when: Duration, action: Callable[[], Any]) -> None:
+        """Calls `action()` at a simulated time (on "real": that long after the start)."""
+        if not callable(action):
+            raise ConfigError(f"World.at: the action must be callable, not {type(action).__name__}")
+        moment = duration_ns(when)
+        if moment < self._core.now_ns:
+            raise ConfigError(f"World.at: {when!r} has passed, it is {self.now:.3f} s")
+        self._core.call_at(moment, action)
+
+    def every(self, interval: Duration, action: Callable[[], Any], *, start: Duration | None = None) -> None:
+        """Calls `action()` every `interval`, first at `start` (default: one interval after the beginning)."""
+        if not callable(action):
+            raise ConfigError(f"World.every: the action must be callable, not {type(action).__name__}")
+        step = duration_ns(interval)
+        if step <= 0:
+            raise ConfigError(f"World.every: the interval must be longer than zero, not {interval!r}")
+        self._core.call_every(step if start is None else duration_ns(start), step, action)
+
+    def cut(self, one_side: Nodes, other_side: Nodes) -> None:
+        """Cuts every link between two groups, from now on; what is under way is lost. Flow only."""
+        if self.backend == "real":
+            raise ConfigError("World.cut: only simulated links can be cut")
+        self._perform(lambda: self._core.cut(one_side.indices, other_side.indices))
+
+    def heal(self) -> None:
+        """Mends everything that was cut."""
+        self._perform(self._core.heal)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return float(self._core.now_ns) * 1e-9
+
+    def _perform(self, action: Callable[[], None]) -> None:
+        """Now if the world runs, else when it starts."""
+        if self._started:
+            action()
+        else:
+            self._setup.append(action)
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    def run(self, until: Duration, *, out: str | Path | None = None, progress: bool | None = None) -> Run:
+        """Runs until a simulated time and returns the record.
+
+        out       the HDF5 file to write; None: a temporary file that goes with this process
+        progress  show a progress bar; None: if standard error is a terminal
+        Ctrl-C ends the run early and keeps what was recorded (`Run.ended` says so). Raises ConfigError for a file
+        that cannot be written, RunError when recording fails on the way; what was recorded before is kept.
+        """
+        end = duration_ns(until)
+        if end <= 0:
+            raise ConfigError(f"World.run: the end must be later than zero, not {until!r}")
+        if self._started:
+            raise ConfigError("World.run: a world runs once; build another")
+        path = Path(out) if out is not None else _temporary_file()
+        if not path.parent.is_dir():
+            raise ConfigError(f"World.run: there is no folder {path.parent} for the record {path.name}")
+        self._started = True
+        began = time.perf_counter()
+        self._core.start(str(path), self._provenance(until))
+        ended = "complete"
+        try:
+            for action in self._setup:
+                action()
+            with Progress(end, visible=progress) as bar:
+                while self._core.now_ns < end:
+                    bar.update(self._core.advance(end, _SLICE_SECONDS))
+        except KeyboardInterrupt:
+            ended = "interrupted"
+        except BaseException as error:
+            self._close(f"failed: {error}", began)
+            raise
+        self._close(ended, began)
+        return load(path)
+
+    def _close(self, ended: str, began: float) -> None:
+        self._ended = True
+        self._core.finish(ended, time.perf_counter() - began)
+
+    def _provenance(self, until: Duration) -> dict[str, Any]:
+        return {
+            "mesocosm": _core.__version__,
+            "parameters": self.parameters,
+            "backend": self.backend,
+            "stack": self.stack,
+            "seed": self.seed,
+            "until": until,
+            "internet": self.internet.describe(),
+            "command": sys.argv,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "machine": f"{platform.system()} {platform.machine()}",
+        }
+
+
+class Nodes:
+    """A group of nodes; `nodes[0]`, slices and `+` give groups too."""
+
+    def __init__(self, world: World, indices: Indices) -> None:
+        self.world, self.indices = world, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, which: int | slice | Indices) -> Nodes:
+        try:
+            return Nodes(self.world, np.atleast_1d(self.indices[which]))
+        except IndexError as error:
+            raise ConfigError(f"Nodes: there is no node {which!r} among {len(self)}") from error
+
+    def __iter__(self) -> Iterator[Nodes]:
+        return (self[position] for position in range(len(self)))
+
+    def __add__(self, other: Nodes) -> Nodes:
+        return Nodes(self.world, np.union1d(self.indices, other.indices).astype(np.uint32))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} nodes>"
+
+    def sample(self, count: int) -> Nodes:
+        """`count` different nodes, drawn anew at each call; depends on the seed, the group and the time only."""
+        if not isinstance(count, int) or not 1 <= count <= len(self):
+            raise ConfigError(f"Nodes.sample: cannot draw {count!r} of {len(self)} nodes")
+        return Nodes(self.world, self.world._core.sample(self.indices, count))
+
+    def where(self, *, country: str | None = None, hosting: bool | None = None) -> Nodes:
+        """Those that the Internet model placed in a country (ISO 3166 code), or in a data centre (or not)."""
+        places = [self.world._core.place(int(index)) for index in self.indices]
+        chosen = [
+            (country is None or place["country"] == country) and (hosting is None or place["hosting"] == hosting)
+            for place in places
+        ]
+        return Nodes(self.world, self.indices[np.asarray(chosen, dtype=bool)])
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribes all of them to a gossipsub topic."""
+        self.world._perform(lambda: self.world._core.subscribe(self.indices, topic))
+
+    def unsubscribe(self, topic: str) -> None:
+        """Ends their subscription."""
+        self.world._perform(lambda: self.world._core.unsubscribe(self.indices, topic))
+
+    def publish(self, topic: str, data: bytes | None = None, *, size: Size | None = None) -> None:
+        """Each of them publishes a message: `data`, or `size` drawn bytes (for example "128KiB")."""
+        if (data is None) == (size is None):
+            raise ConfigError("Nodes.publish: give either data or size")
+        core = self.world._core
+        if data is not None:
+            self.world._perform(lambda: core.publish(self.indices, topic, data))
+        else:
+            length = size_bytes(size)  # type: ignore[arg-type]
+            self.world._perform(lambda: core.publish_random(self.indices, topic, length))
+
+    @property
+    def peer_ids(self) -> list[str]:
+        """Their libp2p peer ids, in text."""
+        return [self.world._core.peer_id(int(index)) for index in self.indices]
+
+
+def _temporary_file() -> Path:
+    handle = tempfile.NamedTemporaryFile(prefix="mesocosm-", suffix=".h5", delete=False)
+    handle.close()
+    path = Path(handle.name)
+    atexit.register(path.unlink, missing_ok=True)
+    return path
+
+
+__all__ = ["Nodes", "RunError", "World"]

@@ -1,0 +1,37 @@
+// Backend: what a World needs of the ground that its nodes stand on, simulated or real.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "sim/net/path_model.h"
+#include "stack/env/env.h"
+#include "stack/node/node.h"
+#include "stack/transport/transport.h"
+
+namespace mesocosm {
+
+using NodeIndex = HostIndex;  // dense: 0 .. nodes() - 1
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual Clock& clock() = 0;
+  virtual Network& attach(NodeIndex node) = 0;  // the network as this node sees it; once for each node
+  virtual std::unique_ptr<Entropy> entropy(const Rng& node_rng) = 0;
+  virtual TransportFactory transport_factory(NodeIndex node) = 0;
+  virtual Multiaddr listen_address(NodeIndex node) const = 0;
+
+  // Runs turns until `until` (exclusive), stop(), or about `wall` of real time has passed.
+  virtual void advance(Time until, Duration wall) = 0;
+  virtual void stop() = 0;  // advance() returns after this turn
+
+  // Cuts and heals links; ConfigError on a backend that has none.
+  virtual void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) = 0;
+  virtual void heal() = 0;
+  virtual std::uint64_t events() const = 0;  // how many turns were taken
+};
+
+}  // namespace mesocosm

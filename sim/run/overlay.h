@@ -1,0 +1,22 @@
+// Overlays: who dials whom at the start.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "stack/base/rng.h"
+
+namespace mesocosm {
+
+using Edge = std::pair<std::uint32_t, std::uint32_t>;  // dialer, dialed
+
+// Every node dials `dials` different others of the group, drawn uniformly; no pair is connected twice.
+// Requires dials < nodes.size().
+std::vector<Edge> random_overlay(std::span<const std::uint32_t> nodes, std::size_t dials, const Rng& rng);
+
+// `count` different members of `group`, in drawing order (Floyd 1987). Requires count <= group.size().
+std::vector<std::uint32_t> sample(std::span<const std::uint32_t> group, std::size_t count, Rng& rng);
+
+}  // namespace mesocosm
