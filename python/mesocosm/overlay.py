@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
 from .errors import ConfigError
 
 Edges = npt.NDArray[np.uint32]
-Overlay = Callable[[npt.NDArray[np.uint32], int], Edges]
-"""(node indices, seed) -> array of shape (edges, 2): dialer, dialed."""
+Indices = npt.NDArray[np.uint32]
+
+
+class Draw(Protocol):
+    """Draws edges from the world's seed: every node dials `dials` different others."""
+
+    def __call__(self, nodes: Indices, dials: int) -> Edges: ...
+
+
+Overlay = Callable[[Indices, Draw], Edges]
+"""(node indices, the world's draw) -> array of shape (edges, 2): dialer, dialed."""
 
 
 def random(degree: int = 20) -> Overlay:
@@ -20,10 +29,10 @@ def random(degree: int = 20) -> Overlay:
     if not isinstance(degree, int) or degree < 2 or degree % 2:
         raise ConfigError(f"overlay.random: degree must be an even number of at least 2, not {degree!r}")
 
-    def edges(nodes: npt.NDArray[np.uint32], seed: int) -> Edges:
+    def edges(nodes: Indices, draw: Draw) -> Edges:
         if len(nodes) <= degree // 2:
             raise ConfigError(f"overlay.random: degree {degree} needs more than {degree // 2} nodes, not {len(nodes)}")
-        return _core.random_overlay(nodes, degree // 2, seed)
+        return draw(nodes, degree // 2)
 
     return edges
 
@@ -31,8 +40,8 @@ def random(degree: int = 20) -> Overlay:
 def ring() -> Overlay:
     """Every node dials the next."""
 
-    def edges(nodes: npt.NDArray[np.uint32], seed: int) -> Edges:
-        del seed
+    def edges(nodes: Indices, draw: Draw) -> Edges:
+        del draw
         return np.stack([nodes, np.roll(nodes, -1)], axis=1)[: len(nodes) if len(nodes) > 2 else len(nodes) - 1]
 
     return edges
@@ -41,8 +50,8 @@ def ring() -> Overlay:
 def full() -> Overlay:
     """Every pair is connected; the earlier node dials."""
 
-    def edges(nodes: npt.NDArray[np.uint32], seed: int) -> Edges:
-        del seed
+    def edges(nodes: Indices, draw: Draw) -> Edges:
+        del draw
         first, second = np.triu_indices(len(nodes), k=1)
         return np.stack([nodes[first], nodes[second]], axis=1)
 
@@ -52,8 +61,8 @@ def full() -> Overlay:
 def star(hub: int = 0) -> Overlay:
     """Every node dials the group's node number `hub`."""
 
-    def edges(nodes: npt.NDArray[np.uint32], seed: int) -> Edges:
-        del seed
+    def edges(nodes: Indices, draw: Draw) -> Edges:
+        del draw
         if not 0 <= hub < len(nodes):
             raise ConfigError(f"overlay.star: hub {hub} is not among {len(nodes)} nodes")
         others = np.delete(nodes, hub)
@@ -68,8 +77,8 @@ def from_edges(pairs: Iterable[Sequence[int]]) -> Overlay:
     if table.ndim != 2 or table.shape[1] != 2:
         raise ConfigError("overlay.from_edges: expected pairs of node positions")
 
-    def edges(nodes: npt.NDArray[np.uint32], seed: int) -> Edges:
-        del seed
+    def edges(nodes: Indices, draw: Draw) -> Edges:
+        del draw
         wrong = table[((table < 0) | (table >= len(nodes))).any(axis=1) | (table[:, 0] == table[:, 1])]
         if len(wrong):
             raise ConfigError(f"overlay.from_edges: {tuple(wrong[0])} is not an edge among {len(nodes)} nodes")

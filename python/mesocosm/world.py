@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import platform
 import sys
 import tempfile
@@ -39,6 +40,7 @@ class World:
     internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
     stack     "full" (TCP, Noise, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
               transport with the full stack's measured costs; flow only)
+    port      on "real", node i listens on TCP port `port + i`; 0: on any free port
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class World:
         seed: int = 1,
         internet: internet_models.Internet | None = None,
         stack: str = "full",
+        port: int = 0,
     ) -> None:
         if backend not in BACKENDS:
             raise ConfigError(f"World: backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
@@ -55,11 +58,13 @@ class World:
             raise ConfigError(f"World: stack must be one of {', '.join(STACKS)}, not {stack!r}")
         if stack == "collapsed" and backend == "real":
             raise ConfigError("World: the collapsed stack exists on the flow backend only")
+        if not isinstance(port, int) or not 0 <= port < 2**16:
+            raise ConfigError(f"World: port must be a whole number from 0 to 65535, not {port!r}")
         if not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise ConfigError(f"World: seed must be a whole number from 0 to 2^64 - 1, not {seed!r}")
         self.backend, self.seed, self.stack = backend, seed, stack
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
-        self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA))
+        self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
         self._setup: list[Callable[[], None]] = []
         self._started = self._ended = False
         self.parameters: dict[str, Any] = {}
@@ -80,9 +85,9 @@ class World:
 
     def bootstrap(self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s") -> None:
         """Lets nodes dial each other along an overlay's edges, at times spread evenly over the first `within`."""
-        edges = overlay(nodes.indices, self.seed)
+        edges = overlay(nodes.indices, self._core.random_overlay)
         spread = duration_ns(within)
-        self._perform(lambda: self._core.connect(edges, spread))
+        self._perform(lambda: self._core.bootstrap(edges, spread))
 
     def at(self, when: Duration, action: Callable[[], Any]) -> None:
         """Calls `action()` at a simulated time (on "real": that long after the start)."""
@@ -144,14 +149,14 @@ class World:
             raise ConfigError(f"World.run: there is no folder {path.parent} for the record {path.name}")
         self._started = True
         began = time.perf_counter()
-        self._core.start(str(path), self._provenance(until))
         ended = "complete"
         try:
+            self._core.start(str(path), json.dumps(self._provenance(until)))
             for action in self._setup:
                 action()
             with Progress(end, visible=progress) as bar:
-                while self._core.now_ns < end:
-                    bar.update(self._core.advance(end, _SLICE_SECONDS))
+                while not self._core.advance(end, _SLICE_SECONDS):
+                    bar.update(self._core.now_ns)
         except KeyboardInterrupt:
             ended = "interrupted"
         except BaseException as error:

@@ -14,6 +14,9 @@ namespace mesocosm {
 
 using NodeIndex = HostIndex;  // dense: 0 .. nodes() - 1
 
+// The full stack over whatever byte streams the node's Env has: for TransportHost's of every backend.
+std::unique_ptr<Transport> tcp_transport(const TransportHost& host);
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -24,8 +27,9 @@ class Backend {
   virtual TransportFactory transport_factory(NodeIndex node) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
 
-  // Runs turns until `until` (exclusive), stop(), or about `wall` of real time has passed.
-  virtual void advance(Time until, Duration wall) = 0;
+  // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns whether `until`
+  // was reached.
+  virtual bool advance(Time until, Duration wall) = 0;
   virtual void stop() = 0;  // advance() returns after this turn
 
   // Cuts and heals links; ConfigError on a backend that has none.

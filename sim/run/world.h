@@ -15,6 +15,7 @@
 #include "sim/run/backend.h"
 #include "sim/run/overlay.h"
 #include "stack/node/node.h"
+#include "stack/protocols/gossipsub/gossipsub.h"
 
 namespace mesocosm {
 
@@ -32,24 +33,30 @@ class RunError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What a node runs, besides identify, ping and perf.
+struct NodeKind {
+  std::optional<GossipSubParams> gossipsub;  // valid ones
+};
+
 enum class StackKind : std::uint8_t { full, collapsed };
 
 class World {
  public:
   using Action = std::function<void()>;
 
-  // A simulated world. `internet` places the nodes and is theirs to use until the end.
-  static std::unique_ptr<World> flow(std::uint64_t seed, StackKind stack, Internet internet);
-  // The loopback interface, in real time.
-  static std::unique_ptr<World> real(std::uint64_t seed);
+  // A simulated world on an Internet model, whose tables are in `data_folder`. Throws ConfigError.
+  static std::unique_ptr<World> flow(std::uint64_t seed, StackKind stack, const InternetConfig& internet,
+                                     const std::string& data_folder);
+  // The loopback interface, in real time. Node i listens on TCP port `port` + i; 0: on any free port.
+  static std::unique_ptr<World> real(std::uint64_t seed, std::uint16_t port = 0);
 
-  World(std::uint64_t seed, std::optional<Internet> internet);
+  explicit World(std::uint64_t seed);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
   ~World();
 
   // --- before the start
-  NodeIndex add_node(NodeConfig config);  // places it and draws its identity
+  NodeIndex add_node(const NodeKind& kind);  // places it and draws its identity
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;  // on "real": nowhere
@@ -59,10 +66,10 @@ class World {
 
   // --- after the start
   Time now() const;
-  void connect(NodeIndex dialer, NodeIndex dialed, Duration delay);
+  void bootstrap(std::vector<Edge> edges, Duration within);  // dials them, evenly over a while
   void subscribe(NodeIndex node, std::string_view topic);
   void unsubscribe(NodeIndex node, std::string_view topic);
-  void publish(NodeIndex node, std::string_view topic, Bytes data);
+  void publish(NodeIndex node, std::string_view topic, const Bytes& data);
   void publish_random(NodeIndex node, std::string_view topic, std::size_t size);
   void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side);
   void heal();
@@ -75,29 +82,40 @@ class World {
   std::vector<NodeIndex> sample(std::span<const NodeIndex> group, std::size_t count);
   std::vector<Edge> overlay(std::span<const NodeIndex> group, std::size_t dials) const;
 
-  // Runs until `until` (exclusive) or for about `wall` of real time; returns now().
-  Time advance(Time until, Duration wall);
+  // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was reached.
+  // Throws what an action threw, and RunError when recording fails.
+  bool advance(Time until, Duration wall);
   // Takes the final counters and closes the record; returns the fingerprint.
   std::uint64_t finish(const std::string& ended, double wall_seconds);
 
  private:
   struct Member;
   class Script;
+  class Bootstrap;
 
   Member& member(NodeIndex node);
-  GossipSub& gossipsub(NodeIndex node);
+  GossipSub& gossipsub(NodeIndex index);
+  void begin(NodeIndex index);
+  void record_place(NodeIndex index);
+  void arm_traffic_samples();
   void sample_traffic();
-  void check_recorder();
+
+  // The record takes deliveries from the trace; the application has nothing to do.
+  struct Subscriber final : GossipSubHandler {
+    void on_message(const GossipSubDelivery&) override {}
+  };
 
   Rng rng_;
+  Subscriber subscriber_;
   std::unique_ptr<Internet> internet_;  // null on "real"
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Backend> backend_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Script>> scripts_;
+  std::vector<std::unique_ptr<Bootstrap>> bootstraps_;
   std::exception_ptr failure_;  // what a scripted action threw
-  std::uint64_t samples_drawn_ = 0;
-  Time last_sample_{};
+  std::uint64_t draws_ = 0;         // of sample(), at last_draw_
+  Time last_draw_{};
 };
 
 }  // namespace mesocosm

@@ -1,0 +1,11 @@
+// The parts of the Python module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace mesocosm::python {
+
+void bind_errors(pybind11::module_& module);
+void bind_world(pybind11::module_& module);
+
+}  // namespace mesocosm::python

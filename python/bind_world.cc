@@ -1,0 +1,120 @@
+// World for Python: plain numbers, dicts and numpy arrays in, plain numbers out. The package checks what people type;
+// here only what the core refuses remains.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "python/bind.h"
+#include "python/config.h"
+#include "sim/run/world.h"
+
+namespace py = pybind11;
+
+namespace mesocosm::python {
+namespace {
+
+using Indices = py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>;
+
+std::span<const NodeIndex> span_of(const Indices& indices) {
+  return {indices.data(), static_cast<std::size_t>(indices.size())};
+}
+
+py::array_t<std::uint32_t> array_of(const std::vector<NodeIndex>& indices) {
+  return py::array_t<std::uint32_t>(static_cast<py::ssize_t>(indices.size()), indices.data());
+}
+
+py::array_t<std::uint32_t> array_of(const std::vector<Edge>& edges) {
+  py::array_t<std::uint32_t> table({static_cast<py::ssize_t>(edges.size()), py::ssize_t{2}});
+  auto cells = table.mutable_unchecked<2>();
+  for (py::ssize_t row = 0; row < cells.shape(0); ++row) {
+    cells(row, 0) = edges[static_cast<std::size_t>(row)].first;
+    cells(row, 1) = edges[static_cast<std::size_t>(row)].second;
+  }
+  return table;
+}
+
+std::int64_t nanoseconds(Time time) { return time.time_since_epoch().count(); }
+
+std::unique_ptr<World> make_world(const std::string& backend, const std::string& stack, std::uint64_t seed,
+                                  const py::dict& internet, const std::string& data_folder,
+                                  std::uint16_t port) {
+  if (backend == "real") return World::real(seed, port);
+  return World::flow(seed, stack == "collapsed" ? StackKind::collapsed : StackKind::full,
+                     internet_from(internet), data_folder);
+}
+
+NodeIndex add(World& world, std::uint32_t count, const py::dict& config) {
+  const auto first = static_cast<NodeIndex>(world.size());
+  const NodeKind node = node_from(config);
+  for (std::uint32_t i = 0; i < count; ++i) world.add_node(node);
+  return first;
+}
+
+void bootstrap(World& world, const Indices& table, std::int64_t within_ns) {
+  const auto cells = table.unchecked<2>();
+  std::vector<Edge> edges;
+  edges.reserve(static_cast<std::size_t>(cells.shape(0)));
+  for (py::ssize_t row = 0; row < cells.shape(0); ++row) edges.emplace_back(cells(row, 0), cells(row, 1));
+  world.bootstrap(std::move(edges), Duration(within_ns));
+}
+
+py::dict place(const World& world, NodeIndex node) {
+  const HostInfo info = world.place(node);
+  py::dict result;
+  result["country"] = std::string(info.country);
+  result["city"] = std::string(info.city);
+  result["hosting"] = info.hosting;
+  return result;
+}
+
+World::Action action_of(py::function function) {
+  return [function = std::move(function)] { function(); };
+}
+
+}  // namespace
+
+void bind_world(py::module_& module) {
+  py::class_<World>(module, "World")
+      .def(py::init(&make_world))
+      .def("add", &add)
+      .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })
+      .def("place", &place)
+      .def("start", &World::start)
+      .def("bootstrap", &bootstrap)
+      .def("subscribe",
+           [](World& w, const Indices& nodes, const std::string& topic) {
+             for (NodeIndex node : span_of(nodes)) w.subscribe(node, topic);
+           })
+      .def("unsubscribe",
+           [](World& w, const Indices& nodes, const std::string& topic) {
+             for (NodeIndex node : span_of(nodes)) w.unsubscribe(node, topic);
+           })
+      .def("publish",
+           [](World& w, const Indices& nodes, const std::string& topic, const py::bytes& data) {
+             const Bytes bytes = Bytes::copy(std::string_view(data));
+             for (NodeIndex node : span_of(nodes)) w.publish(node, topic, bytes);
+           })
+      .def("publish_random",
+           [](World& w, const Indices& nodes, const std::string& topic, std::size_t size) {
+             for (NodeIndex node : span_of(nodes)) w.publish_random(node, topic, size);
+           })
+      .def("cut", [](World& w, const Indices& a, const Indices& b) { w.cut(span_of(a), span_of(b)); })
+      .def("heal", &World::heal)
+      .def("call_at",
+           [](World& w, std::int64_t at, py::function f) { w.call_at(Time(Duration(at)), action_of(std::move(f))); })
+      .def("call_every",
+           [](World& w, std::int64_t first, std::int64_t interval, py::function f) {
+             w.call_every(Time(Duration(first)), Duration(interval), action_of(std::move(f)));
+           })
+      .def("sample", [](World& w, const Indices& group, std::size_t n) { return array_of(w.sample(span_of(group), n)); })
+      .def("random_overlay",
+           [](const World& w, const Indices& group, std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
+      .def_property_readonly("now_ns", [](const World& w) { return nanoseconds(w.now()); })
+      .def("advance",
+           [](World& w, std::int64_t until, double wall) {
+             return w.advance(Time(Duration(until)), from_seconds(wall));
+           })
+      .def("finish", &World::finish);
+}
+
+}  // namespace mesocosm::python

@@ -1,0 +1,102 @@
+#include "python/config.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+namespace py = pybind11;
+
+namespace mesocosm::python {
+namespace {
+
+template <class T>
+T get(const py::dict& config, const char* key) {
+  if (!config.contains(key)) throw ConfigError(std::string("missing configuration: ") + key);
+  return config[key].cast<T>();
+}
+
+Duration duration(const py::dict& config, const char* key) { return Duration(get<std::int64_t>(config, key)); }
+
+HostLink link_from(const py::dict& config) {
+  HostLink link;
+  link.up_bps = get<double>(config, "up_bps");
+  link.down_bps = get<double>(config, "down_bps");
+  link.queue = duration(config, "queue_ns");
+  link.jitter = duration(config, "jitter_ns");
+  link.loss = get<double>(config, "loss");
+  return link;
+}
+
+std::vector<Duration> durations(const py::dict& config, const char* key) {
+  using Array = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+  const Array array = get<Array>(config, key);
+  std::vector<Duration> values;
+  values.reserve(static_cast<std::size_t>(array.size()));
+  for (py::ssize_t i = 0; i < array.size(); ++i) values.emplace_back(array.data()[i]);
+  return values;
+}
+
+OwnPlaces places_from(const py::dict& config) {
+  OwnPlaces own;
+  for (const py::handle item : get<py::list>(config, "places")) {
+    const auto fields = item.cast<py::dict>();
+    OwnPlace place;
+    place.name = get<std::string>(fields, "name");
+    place.country = get<std::string>(fields, "country");
+    place.at = {get<double>(fields, "latitude"), get<double>(fields, "longitude")};
+    place.share = get<double>(fields, "share");
+    place.hosting = get<double>(fields, "hosting");
+    own.places.push_back(std::move(place));
+  }
+  return own;
+}
+
+GossipSubParams gossipsub_from(const py::dict& config) {
+  GossipSubParams params;
+  params.d = get<std::uint32_t>(config, "D");
+  params.d_low = get<std::uint32_t>(config, "D_lo");
+  params.d_high = get<std::uint32_t>(config, "D_hi");
+  params.d_out = get<std::uint32_t>(config, "D_out");
+  params.d_lazy = get<std::uint32_t>(config, "D_lazy");
+  params.d_score = std::min(params.d_score, params.d);
+  params.gossip_factor = get<double>(config, "gossip_factor");
+  params.heartbeat = duration(config, "heartbeat_ns");
+  params.history = get<std::uint32_t>(config, "history_length");
+  params.history_gossip = get<std::uint32_t>(config, "history_gossip");
+  params.fanout_ttl = duration(config, "fanout_ttl_ns");
+  params.seen_ttl = duration(config, "seen_ttl_ns");
+  params.prune_backoff = duration(config, "prune_backoff_ns");
+  params.unsubscribe_backoff = duration(config, "unsubscribe_backoff_ns");
+  params.flood_publish = get<bool>(config, "flood_publish");
+  params.peer_exchange = get<bool>(config, "peer_exchange");
+  const bool sign = get<bool>(config, "strict_sign");
+  params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
+  params.message_id = sign ? MessageIdKind::from_seqno : MessageIdKind::content_hash;
+  params.max_rpc = get<std::uint32_t>(config, "max_message");
+  const auto valid = params.validate();
+  if (!valid) throw ConfigError("GossipSub: " + valid.error().detail);
+  return params;
+}
+
+}  // namespace
+
+InternetConfig internet_from(const py::dict& config) {
+  const auto kind = get<std::string>(config, "kind");
+  if (kind == "mix") return MeasuredMix{get<std::string>(config, "name")};
+  if (kind == "places") return places_from(config);
+  const HostLink link = link_from(get<py::dict>(config, "link"));
+  if (kind == "uniform") return UniformLatency{duration(config, "low_ns"), duration(config, "high_ns"), link};
+  if (kind == "star") return StarLatency{durations(config, "spokes_ns"), link};
+  if (kind == "matrix") {
+    return LatencyMatrix{get<std::size_t>(config, "size"), durations(config, "one_way_ns"), link};
+  }
+  throw ConfigError("unknown kind of Internet model: " + kind);
+}
+
+NodeKind node_from(const py::dict& config) {
+  NodeKind node;
+  const py::object gossipsub = get<py::object>(config, "gossipsub");
+  if (!gossipsub.is_none()) node.gossipsub = gossipsub_from(gossipsub.cast<py::dict>());
+  return node;
+}
+
+}  // namespace mesocosm::python

@@ -1,0 +1,16 @@
+// What the Python package hands over as dicts (to_config()), made into the core's values. Wrong values are ConfigError.
+#pragma once
+
+#include <string>
+
+#include <pybind11/pybind11.h>
+
+#include "sim/net/internet.h"
+#include "sim/run/world.h"
+
+namespace mesocosm::python {
+
+InternetConfig internet_from(const pybind11::dict& config);
+NodeKind node_from(const pybind11::dict& config);
+
+}  // namespace mesocosm::python

@@ -1,0 +1,307 @@
+#include "sim/run/world.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "sim/record/recorder.h"
+#include "sim/run/flow_backend.h"
+#include "sim/run/real_backend.h"
+#include "stack/protocols/gossipsub/gossipsub.h"
+
+namespace mesocosm {
+namespace {
+
+// What byte streams carry beside the protocols' payloads: negotiation, encryption and multiplexing.
+constexpr std::string_view kOverhead = "overhead";
+constexpr Duration kTrafficInterval = 5s;  // of the bytes-by-protocol series
+
+std::string name_of(NodeIndex node) { return "node " + std::to_string(node); }
+
+}  // namespace
+
+// One node with all that is its own. Members are destroyed in reverse order: the node first.
+struct World::Member {
+  Member(Rng node_rng, std::unique_ptr<Entropy> secrets, NodeKind what)
+      : rng(node_rng), entropy(std::move(secrets)), kind(std::move(what)) {
+    std::array<std::uint8_t, 32> seed{};
+    entropy->fill(seed);
+    key = KeyPair::from_seed(seed);
+    peer = key->peer_id();
+  }
+
+  Rng rng;
+  std::unique_ptr<Entropy> entropy;
+  NodeKind kind;
+  std::optional<KeyPair> key;
+  PeerId peer;
+  std::unique_ptr<NodeTrace> trace;
+  std::unique_ptr<Node> node;
+};
+
+// A scripted action, once or again and again.
+class World::Script final : public Timer {
+ public:
+  Script(World& world, Action action, Duration interval, std::size_t position)
+      : world_(world), action_(std::move(action)), interval_(interval), position_(position) {}
+
+  void on_timer() override {
+    if (interval_ > Duration::zero()) world_.backend_->clock().arm_after(*this, interval_);
+    try {
+      action_();
+    } catch (...) {
+      world_.failure_ = std::current_exception();
+      world_.backend_->stop();
+    }
+    if (!armed()) forget();
+  }
+
+ private:
+  void forget() {  // the last takes its place; destroys this
+    auto& scripts = world_.scripts_;
+    scripts.back()->position_ = position_;
+    std::swap(scripts[position_], scripts.back());
+    scripts.pop_back();
+  }
+
+  World& world_;
+  Action action_;
+  Duration interval_;
+  std::size_t position_;
+};
+
+// Dials a list of edges one after the other, evenly over a while: edge i of n at i/n of it.
+class World::Bootstrap final : public Timer {
+ public:
+  Bootstrap(World& world, std::vector<Edge> edges, Duration within)
+      : world_(world), edges_(std::move(edges)), within_(within), begin_(world.now()) {
+    arm_next();
+  }
+
+  void on_timer() override {
+    const auto [dialer, dialed] = edges_[next_++];
+    const Multiaddr address = world_.node(dialed).swarm().listen_addresses().front();
+    world_.node(dialer).swarm().dial(world_.peer_id(dialed), std::span(&address, 1));
+    arm_next();
+  }
+
+ private:
+  void arm_next() {
+    if (next_ == edges_.size()) {
+      edges_ = {};
+      return;
+    }
+    const double share = static_cast<double>(next_) / static_cast<double>(edges_.size());
+    world_.backend_->clock().arm(*this, begin_ + from_seconds(to_seconds(within_) * share));
+  }
+
+  World& world_;
+  std::vector<Edge> edges_;
+  Duration within_;
+  Time begin_;
+  std::size_t next_ = 0;
+};
+
+std::unique_ptr<World> World::flow(std::uint64_t seed, StackKind stack, const InternetConfig& config,
+                                   const std::string& data_folder) {
+  auto world = std::make_unique<World>(seed);
+  auto internet = Internet::make(config, data_folder, world->rng_.fork("internet"));
+  if (!internet) throw ConfigError(internet.error().message());
+  world->internet_ = std::make_unique<Internet>(std::move(*internet));
+  world->backend_ = make_flow_backend(*world->internet_, stack, world->rng_.fork("network"));
+  return world;
+}
+
+std::unique_ptr<World> World::real(std::uint64_t seed, std::uint16_t port) {
+  auto world = std::make_unique<World>(seed);
+  world->backend_ = make_real_backend(port);
+  return world;
+}
+
+World::World(std::uint64_t seed) : rng_(seed) {}
+
+World::~World() {
+  scripts_.clear();
+  bootstraps_.clear();
+  members_.clear();  // nodes before the ground that they stand on
+}
+
+NodeIndex World::add_node(const NodeKind& kind) {
+  const auto index = static_cast<NodeIndex>(members_.size());
+  if (internet_ != nullptr) internet_->add_host();
+  const Rng rng = rng_.fork("node", index);
+  members_.push_back(std::make_unique<Member>(rng, backend_->entropy(rng), kind));
+  return index;
+}
+
+World::Member& World::member(NodeIndex node) {
+  if (node >= members_.size()) throw ConfigError("there is no " + name_of(node));
+  return *members_[node];
+}
+
+const PeerId& World::peer_id(NodeIndex node) const { return const_cast<World*>(this)->member(node).peer; }
+
+HostInfo World::place(NodeIndex node) const {
+  const_cast<World*>(this)->member(node);
+  return internet_ != nullptr ? internet_->info(node) : HostInfo{};
+}
+
+void World::start(const std::string& path, const std::string& provenance) {
+  RecorderOptions options;
+  options.path = path;
+  auto recorder = Recorder::open(std::move(options));
+  if (!recorder) throw ConfigError(recorder.error().detail);
+  recorder_ = std::move(*recorder);
+  recorder_->set_attribute("provenance", provenance);
+  for (NodeIndex index = 0; index < members_.size(); ++index) begin(index);
+  arm_traffic_samples();
+}
+
+void World::begin(NodeIndex index) {
+  Member& m = *members_[index];
+  record_place(index);
+  m.trace = std::make_unique<NodeTrace>(*recorder_, backend_->clock(), index);
+  const Env env{backend_->clock(), backend_->attach(index), m.rng, *m.entropy, *m.trace};
+  const TransportFactory transport = backend_->transport_factory(index);
+  NodeConfig config;
+  config.key = m.key;
+  config.listen = {backend_->listen_address(index)};
+  config.perf = true;
+  if (m.kind.gossipsub) config.gossipsub.emplace().params = *m.kind.gossipsub;
+  auto node = Node::make(env, std::move(config), std::span(&transport, 1));
+  if (!node) throw ConfigError(name_of(index) + " cannot listen: " + node.error().message());
+  m.node = std::move(*node);
+}
+
+void World::record_place(NodeIndex index) {
+  const Member& m = *members_[index];
+  const HostInfo info = place(index);
+  const std::string id = m.peer.to_string();
+  NodeRow row;
+  row.index = index;
+  row.peer_hash = m.peer.hash();
+  row.peer_id = id;
+  row.country = info.country;
+  row.city = info.city;
+  row.latitude = static_cast<float>(info.at.lat);
+  row.longitude = static_cast<float>(info.at.lon);
+  row.hosting = info.hosting ? "hosting" : "residential";
+  row.up_bps = static_cast<std::uint64_t>(info.up_bps);
+  row.down_bps = static_cast<std::uint64_t>(info.down_bps);
+  row.last_mile_ns = info.last_mile.count();
+  recorder_->add_node(row);
+}
+
+// --- what scripts do
+
+Time World::now() const { return backend_->clock().now(); }
+
+Node& World::node(NodeIndex index) {
+  Member& m = member(index);
+  if (m.node == nullptr) throw ConfigError(name_of(index) + " has not started yet");
+  return *m.node;
+}
+
+GossipSub& World::gossipsub(NodeIndex index) {
+  GossipSub* gossipsub = node(index).gossipsub();
+  if (gossipsub == nullptr) throw ConfigError(name_of(index) + " does not run gossipsub");
+  return *gossipsub;
+}
+
+void World::bootstrap(std::vector<Edge> edges, Duration within) {
+  for (const auto& [dialer, dialed] : edges) {
+    node(dialer);
+    node(dialed);  // throws for a node that is not there
+  }
+  bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within));
+}
+
+void World::subscribe(NodeIndex node, std::string_view topic) { 
+  const auto subscribed = gossipsub(node).subscribe(topic, subscriber_);
+  if (!subscribed) throw ConfigError(name_of(node) + " cannot subscribe: " + subscribed.error().message());
+}
+
+void World::unsubscribe(NodeIndex node, std::string_view topic) { gossipsub(node).unsubscribe(topic); }
+
+void World::publish(NodeIndex node, std::string_view topic, const Bytes& data) {
+  const auto published = gossipsub(node).publish(topic, data);
+  if (!published) throw ConfigError(name_of(node) + " cannot publish: " + published.error().message());
+}
+
+void World::publish_random(NodeIndex node, std::string_view topic, std::size_t size) {
+  // From the node's generator and the time, so that what other nodes publish does not change it.
+  Rng rng = member(node).rng.fork("payload", static_cast<std::uint64_t>(now().time_since_epoch().count()));
+  publish(node, topic, Bytes::build(size, [&](MutableByteView out) { SeededEntropy(rng).fill(out); }));
+}
+
+void World::cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) {
+  backend_->cut(one_side, other_side);
+  recorder_->event(now(), "cut", std::to_string(one_side.size()) + " from " + std::to_string(other_side.size()));
+}
+
+void World::heal() {
+  backend_->heal();
+  recorder_->event(now(), "heal", "");
+}
+
+void World::call_at(Time at, Action action) { call_every(at, Duration::zero(), std::move(action)); }
+
+void World::call_every(Time first, Duration interval, Action action) {
+  scripts_.push_back(std::make_unique<Script>(*this, std::move(action), interval, scripts_.size()));
+  backend_->clock().arm(*scripts_.back(), first);
+}
+
+std::vector<NodeIndex> World::sample(std::span<const NodeIndex> group, std::size_t count) {
+  // The draw depends on the seed, the group, the time and how often it was asked at that time.
+  if (now() != last_draw_) draws_ = 0;
+  last_draw_ = now();
+  const auto time = static_cast<std::uint64_t>(now().time_since_epoch().count());
+  const std::uint64_t who = hash64({reinterpret_cast<const std::uint8_t*>(group.data()), group.size_bytes()});
+  Rng rng = rng_.fork("sample", mix64(time) ^ who ^ mix64(draws_++));
+  return mesocosm::sample(group, count, rng);
+}
+
+std::vector<Edge> World::overlay(std::span<const NodeIndex> group, std::size_t dials) const {
+  return random_overlay(group, dials, rng_);
+}
+
+// --- running
+
+bool World::advance(Time until, Duration wall) {
+  const bool reached = backend_->advance(until, wall);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (!recorder_->ok()) throw RunError(recorder_->error().detail);
+  return reached;
+}
+
+void World::arm_traffic_samples() {
+  call_every(Time{} + kTrafficInterval, kTrafficInterval, [this] { sample_traffic(); });
+}
+
+void World::sample_traffic() {
+  for (NodeIndex index = 0; index < members_.size(); ++index) {
+    const TrafficCounters& traffic = members_[index]->node->traffic();
+    Traffic payload;
+    for (const auto& entry : traffic.entries()) {
+      recorder_->bytes(now(), index, entry->protocol, entry->in, entry->out);
+      payload.in += entry->in;
+      payload.out += entry->out;
+    }
+    // Payload that waits in a queue is counted but not on the wire yet.
+    recorder_->bytes(now(), index, kOverhead, std::max(traffic.wire.in, payload.in) - payload.in,
+                     std::max(traffic.wire.out, payload.out) - payload.out);
+  }
+}
+
+std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
+  if (recorder_ == nullptr) return 0;
+  sample_traffic();
+  const std::uint64_t fingerprint = recorder_->fingerprint();
+  recorder_->set_attribute("wall_seconds", std::to_string(wall_seconds));
+  recorder_->set_attribute("turns", std::to_string(backend_->events()));
+  const auto closed = recorder_->close(ended, now());
+  if (!closed) throw RunError(closed.error().detail);
+  return fingerprint;
+}
+
+}  // namespace mesocosm

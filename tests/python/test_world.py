@@ -1,0 +1,173 @@
+"""World from Python: it delivers, it repeats, and it refuses nonsense."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mesocosm as mc
+import pytest
+
+from conftest import ROOT, gossip_world, run_script
+
+
+@pytest.mark.parametrize("stack", ["full", "collapsed"])
+def test_every_message_reaches_every_subscriber(record: Path, stack: str) -> None:
+    run = gossip_world(stack=stack).run("15s", out=record)
+    assert run.ended == "complete"
+    assert len(run.messages) == 10
+    assert len(run.deliveries) == 10 * 29
+    assert (run.deliveries.latency > 0).all()
+    assert len(run.nodes) == 30
+
+
+def test_real_sockets_deliver_everything(record: Path) -> None:
+    run = gossip_world(20, backend="real").run("8s", out=record)
+    assert len(run.messages) == 3
+    assert len(run.deliveries) == 3 * 19
+
+
+def test_same_seed_same_fingerprint_in_two_processes(tmp_path: Path) -> None:
+    prints = []
+    for name in "ab":
+        out = tmp_path / f"{name}.h5"
+        done = run_script("--nodes", 40, "--until", "20s", "--size", "20KiB", "--out", out)
+        assert done.returncode == 0, done.stderr
+        prints.append(mc.load(out).fingerprint)
+    assert prints[0] == prints[1]
+
+
+def test_another_seed_another_fingerprint() -> None:
+    assert gossip_world(seed=1).run("8s").fingerprint != gossip_world(seed=2).run("8s").fingerprint
+
+
+def test_order_of_unrelated_statements_does_not_matter() -> None:
+    def build(swapped: bool) -> mc.World:
+        world = mc.World(seed=3)
+        nodes = world.add(24, mc.GossipSub())
+        steps = [
+            lambda: world.bootstrap(nodes[:12], mc.overlay.random(degree=8)),
+            lambda: world.bootstrap(nodes[12:], mc.overlay.random(degree=8)),
+            lambda: nodes[:12].subscribe("a"),
+            lambda: nodes[12:].subscribe("b"),
+            lambda: world.every("1s", lambda: nodes[:12].sample(1).publish("a", size=500)),
+            lambda: world.every("1s", lambda: nodes[12:].sample(1).publish("b", size=500)),
+        ]
+        for step in reversed(steps) if swapped else steps:
+            step()
+        return world
+
+    first, second = build(False).run("10s"), build(True).run("10s")
+    assert len(first.deliveries) == len(second.deliveries) == 2 * 9 * 11
+    assert first.fingerprint == second.fingerprint
+
+
+def test_a_cut_stops_messages_and_healing_lets_them_pass() -> None:
+    world = mc.World(seed=5)
+    nodes = world.add(20, mc.GossipSub())
+    world.bootstrap(nodes, mc.overlay.random(degree=10))
+    nodes.subscribe("x")
+    west, east = nodes[:10], nodes[10:]
+    world.at("5s", lambda: world.cut(west, east))
+    world.at("6s", lambda: west[0].publish("x", size=1000))
+    world.at("8s", world.heal)
+    world.at("60s", lambda: west[1].publish("x", size=1000))
+    run = world.run("70s")
+    during = run.deliveries[(run.deliveries.message == 0) & (run.deliveries.time < 8.0)]
+    assert set(during.node) == set(range(1, 10))
+    assert len(run.deliveries[run.deliveries.message == 1]) == 19
+
+
+def test_groups() -> None:
+    world = mc.World(seed=1)
+    nodes = world.add(50, mc.GossipSub())
+    assert len(nodes[3:7]) == 4 and len(nodes[0]) == 1
+    assert len(nodes[:3] + nodes[2:5]) == 5
+    assert len(set(nodes.peer_ids)) == 50 and all(text.startswith("12D3Koo") for text in nodes.peer_ids)
+    german = nodes.where(country="DE")
+    assert len(german) + sum(len(nodes.where(country=c)) for c in {p["country"] for p in _places(world)} - {"DE"}) == 50
+    with pytest.raises(mc.ConfigError, match="no node 50"):
+        nodes[50]
+
+
+def _places(world: mc.World) -> list[dict[str, object]]:
+    return [world._core.place(index) for index in range(50)]
+
+
+def test_an_action_that_fails_ends_the_run_and_keeps_the_record(record: Path) -> None:
+    world = gossip_world()
+    world.at("7.5s", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        world.run("20s", out=record)
+    run = mc.load(record)
+    assert run.ended.startswith("failed")
+    assert len(run.messages) == 3
+
+
+@pytest.mark.parametrize(
+    "mistake, words",
+    [
+        (lambda: mc.World(backend="flo"), "backend must be one of"),
+        (lambda: mc.World(seed=-1), "seed must be"),
+        (lambda: mc.World(backend="real", stack="collapsed"), "collapsed"),
+        (lambda: mc.World().add(0, mc.GossipSub()), "at least 1"),
+        (lambda: mc.World().add(3, mc.GossipSub(D=8, D_lo=9)), "d_low|D_lo"),
+        (lambda: mc.World().add(3, mc.GossipSub(signing="none")), "signing must be"),
+        (lambda: mc.World().bootstrap(mc.World().add(3, mc.GossipSub()), mc.overlay.random(degree=20)), "degree 20"),
+        (lambda: mc.World().every("0s", print), "interval"),
+        (lambda: mc.World().at("12 parsecs", print), "parsecs"),
+        (lambda: mc.World().run("-3s"), "-3s"),
+        (lambda: mc.World().run("3s", out="/no/such/folder/run.h5"), "no folder"),
+        (lambda: mc.World().add(2, mc.GossipSub()).publish("x"), "either data or size"),
+        (lambda: mc.World().add(2, mc.GossipSub()).sample(3), "cannot draw 3 of 2"),
+    ],
+)
+def test_mistakes_get_one_clear_error(mistake, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(mc.ConfigError, match=words):
+        mistake()
+
+
+def test_wrong_arguments_end_with_exit_code_2() -> None:
+    for arguments in (["--nodes", "many"], ["--nodes", "0"], ["--colour", "red"], ["--until", "soon"]):
+        done = run_script(*arguments)
+        assert done.returncode == 2, arguments
+        assert "Traceback" not in done.stderr and done.stderr.strip(), arguments
+
+
+def test_port_in_use_ends_with_one_error() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        world = mc.World(backend="real", port=taken.getsockname()[1])
+        world.add(1, mc.GossipSub())
+        with pytest.raises(mc.ConfigError, match="address in use"):
+            world.run("1s")
+
+
+def test_interrupt_keeps_the_record(record: Path) -> None:
+    command = [sys.executable, str(ROOT / "scenarios/demo.py"), "--nodes", "200", "--until", "3600s", "--out", str(record)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    run = mc.load(record)
+    assert run.ended == "interrupted"
+    assert len(run.nodes) == 200
+
+
+def test_full_disk_keeps_the_record(record: Path) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000,) * 2); "
+    code = limit + f"import sys, runpy; sys.argv = {['demo', '--nodes', '300', '--until', '600s', '--size', '1KiB', '--out', str(record)]!r}; "
+    code += f"runpy.run_path({str(ROOT / 'scenarios/demo.py')!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "disk full" in done.stderr and "Traceback" not in done.stderr
+    assert os.path.getsize(record) <= 3_000_000
+    assert len(mc.load(record).nodes) == 300
