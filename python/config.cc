@@ -81,7 +81,10 @@ GossipSubParams gossipsub_from(const py::dict& config) {
 
 InternetConfig internet_from(const py::dict& config) {
   const auto kind = get<std::string>(config, "kind");
-  if (kind == "mix") return MeasuredMix{get<std::string>(config, "name")};
+  if (kind == "mix") {
+    return MeasuredMix{get<std::string>(config, "name"), get<double>(config, "home_up_bps"),
+                       get<double>(config, "home_down_bps")};
+  }
   if (kind == "places") return places_from(config);
   const HostLink link = link_from(get<py::dict>(config, "link"));
   if (kind == "uniform") return UniformLatency{duration(config, "low_ns"), duration(config, "high_ns"), link};

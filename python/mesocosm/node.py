@@ -41,7 +41,10 @@ class GossipSub:
 
     @classmethod
     def ethereum(cls, **changes: Any) -> GossipSub:
-        """The Ethereum consensus layer's parameters (consensus-specs, phase0/p2p-interface.md)."""
+        """The Ethereum consensus layer's parameters (consensus-specs, phase0/p2p-interface.md).
+
+        Without flood publishing, as Lighthouse and Prysm run it.
+        """
         values: dict[str, Any] = dict(
             D=8,
             D_lo=6,
@@ -51,6 +54,8 @@ class GossipSub:
             history_length=6,
             history_gossip=3,
             fanout_ttl="60s",
+            seen_ttl="768s",
+            flood_publish=False,
             signing="strict-no-sign",
             max_message="10MiB",
         )

@@ -23,7 +23,7 @@ constexpr double kHostingLastMileSigma = 0.6;
 constexpr double kHostingJitterMs = 0.05;  // median
 constexpr double kHostingJitterSigma = 1.0;
 
-constexpr double kHomeLowestBps = 1e6;
+constexpr double kHomeLowestBps = 1e6;  // of any home that runs a node
 constexpr Duration kHomeUpQueue = 150ms;
 constexpr Duration kHomeDownQueue = 100ms;
 constexpr double kHomeRateCorrelation = 0.7;  // between the normal scores of up and down
@@ -104,6 +104,13 @@ Result<> Internet::configure(const MeasuredMix& mix, const std::string& data_fol
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   });
   if (!plain || mix.name.empty()) return fail(ErrorCode::not_found, "internet: no mix '" + mix.name + "'");
+  if (!(mix.home_up_bps >= 0) || !(mix.home_down_bps >= 0)) {
+    return fail(ErrorCode::limit, "internet: the least rates of homes must not be negative");
+  }
+  home_up_bps_ = std::max(mix.home_up_bps, kHomeLowestBps);
+  home_down_bps_ = std::max(mix.home_down_bps, kHomeLowestBps);
+  absorb(static_cast<std::uint64_t>(home_up_bps_));
+  absorb(static_cast<std::uint64_t>(home_down_bps_));
   if (auto loaded = load_facts(data_folder); !loaded) return loaded;
   const std::string path = data_folder + "/mix_" + mix.name + ".csv";
   auto text = read_text_file(path);
@@ -287,7 +294,7 @@ Internet::Host Internet::draw_hosting_link(Rng& rng) {
   return host;
 }
 
-Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) {
+Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) const {
   Host host;
   // A Gaussian copula: who has much of one direction tends to have much of the other.
   const double down = rng.normal();
@@ -295,8 +302,7 @@ Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) {
       kHomeRateCorrelation * down + std::sqrt(1 - kHomeRateCorrelation * kHomeRateCorrelation) * rng.normal();
   const double down_bps = 1e6 * country.down_mbps.at(normal_probability(down));
   const double up_bps = 1e6 * country.up_mbps.at(normal_probability(up));
-  host.access = {std::max(up_bps, kHomeLowestBps), std::max(down_bps, kHomeLowestBps), kHomeUpQueue,
-                 kHomeDownQueue};
+  host.access = {std::max(up_bps, home_up_bps_), std::max(down_bps, home_down_bps_), kHomeUpQueue, kHomeDownQueue};
   const double last_mile_ms = country.rtt_ms.at(rng.unit()) - kHomeToServerMs;
   host.last_mile_ns = to_ns(std::max(last_mile_ms, kHomeShortestLastMileMs));
   host.jitter_ns = static_cast<float>(1e6 * kHomeLowestJitterMs *

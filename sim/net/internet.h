@@ -26,9 +26,12 @@ struct HostLink {
   double loss = 0;        // that each end of a path adds, in [0, 1)
 };
 
-// A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023".
+// A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023". Homes whose line is below what the network asks of its
+// nodes get just that.
 struct MeasuredMix {
   std::string name;
+  double home_up_bps = 0;
+  double home_down_bps = 0;
 };
 
 // Every pair of hosts has a one-way latency of its own, uniform in [low, high] and the same both ways.
@@ -141,7 +144,7 @@ class Internet final : public PathModel {
 
   std::size_t choose_place(HostIndex index, Rng& rng) const;
   static Host draw_hosting_link(Rng& rng);
-  static Host draw_home_link(const Country& country, Rng& rng);
+  Host draw_home_link(const Country& country, Rng& rng) const;
   Duration base(HostIndex from, std::size_t site_from, HostIndex to, std::size_t site_to) const;
 
   const Host& at(HostIndex host) const { return chunks_[host / kChunk][host % kChunk]; }
@@ -158,6 +161,8 @@ class Internet final : public PathModel {
   std::size_t sites_ = 0;
   std::vector<std::uint32_t> one_way_ns_;  // site by site
   std::unique_ptr<Facts> facts_;           // measured models only
+  double home_up_bps_ = 1e6;               // the least that homes have, measured models only
+  double home_down_bps_ = 1e6;
   HostLink link_;                          // synthetic models only
   std::vector<Duration> spokes_;
   std::vector<std::unique_ptr<Host[]>> chunks_;
