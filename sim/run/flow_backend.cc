@@ -3,10 +3,7 @@
 #include <chrono>
 #include <optional>
 
-#if __has_include("sim/flow/collapsed_transport.h")
 #include "sim/flow/collapsed_transport.h"
-#define HAVE_C
-#endif
 #include "sim/flow/flow_network.h"
 #include "sim/kernel/kernel.h"
 
@@ -30,14 +27,10 @@ class FlowBackend final : public Backend {
 
   TransportFactory transport_factory(NodeIndex node) override {
     if (stack_ == StackKind::full) return tcp_transport;
-#ifdef HAVE_C
     return [this, node](const TransportHost& host) {
-      return std::make_unique<CollapsedTransport>(*network_, node, host.key, host.protocols, &host.traffic);
+      return std::make_unique<CollapsedTransport>(*network_, node, host.env, host.key.public_key(), host.protocols,
+                                                  &host.traffic);
     };
-#else
-    (void)node;
-    throw 1;
-#endif
   }
 
   Multiaddr listen_address(NodeIndex node) const override {

@@ -68,16 +68,9 @@ struct UpgradedStream::Negotiation {
 // Knows whether the connection was destroyed in a callback.
 class UpgradedConnection::Watch {
  public:
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdangling-pointer"  // the destructor takes the pointer back
-#endif
   explicit Watch(UpgradedConnection& connection) : connection_(&connection), outer_(connection.watch_) {
     connection.watch_ = this;
   }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
   ~Watch() {
