@@ -1,0 +1,297 @@
+"""The numbers of a run, each by an exact definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from .load import Run
+
+Floats = npt.NDArray[np.float64]
+
+
+def percentile(values: npt.ArrayLike, q: float) -> float:
+    """The nearest-rank percentile: the smallest value that at least `q` percent of the values do not exceed.
+
+    Always one of the values; NaN if there are none.
+    """
+    array = np.sort(np.asarray(values, dtype=np.float64))
+    if len(array) == 0:
+        return float("nan")
+    rank = int(np.ceil(q / 100 * len(array) - 1e-9))  # 0.9 * 10 is a little more than 9
+    return float(array[min(max(rank, 1), len(array)) - 1])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run comes to. NaN: not known, because nothing of the kind was recorded."""
+
+    nodes: int
+    messages: int
+    expected: int
+    """Deliveries that the subscriptions at each publication ask for: all subscribers but the publisher."""
+    delivered: int
+    """Those of them that happened."""
+    delivery_ratio: float
+    """delivered / expected; NaN if nothing was expected."""
+    latency_p50: float
+    """s from publication to delivery, over all deliveries, nearest rank."""
+    latency_p90: float
+    latency_p99: float
+    latency_max: float
+    duplicates: int
+    duplicates_per_message: float
+    """Over all nodes."""
+    duplicates_per_delivery: float
+    """Copies that a node gets beyond the first."""
+    sent_per_node: float
+    """Bytes out of a node by the last sample, mean over nodes, all protocols."""
+    received_per_node: float
+    """Bytes into a node."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Name to value, in order."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, one column a value: concatenate the rows of several runs to compare them."""
+        return pd.DataFrame([self.to_dict()])
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What a person reads: (name, value with its unit)."""
+        return [
+            ("nodes", f"{self.nodes:,}"),
+            ("messages", f"{self.messages:,}"),
+            (
+                "delivery ratio",
+                f"{show_ratio(self.delivery_ratio)} ({self.delivered:,} of {self.expected:,})",
+            ),
+            ("latency p50", show_seconds(self.latency_p50)),
+            ("latency p90", show_seconds(self.latency_p90)),
+            ("latency p99", show_seconds(self.latency_p99)),
+            ("latency max", show_seconds(self.latency_max)),
+            ("duplicates per message", show_number(self.duplicates_per_message)),
+            ("duplicates per delivery", show_number(self.duplicates_per_delivery)),
+            ("sent per node", show_bytes(self.sent_per_node)),
+            ("received per node", show_bytes(self.received_per_node)),
+        ]
+
+    def _repr_html_(self) -> str:
+        from .notebook import summary_html
+
+        return summary_html(self)
+
+
+def summarize(run: Run) -> Summary:
+    """The summary of a run."""
+    latency = run.deliveries["latency"].to_numpy()
+    messages = len(run.messages)
+    delivered = int(expected_deliveries(run).sum())
+    expected = int(run.messages["expected"].sum())
+    duplicates = duplicate_count(run)
+    traffic = bytes_by_node(run)
+    return Summary(
+        nodes=len(run.nodes),
+        messages=messages,
+        expected=expected,
+        delivered=delivered,
+        delivery_ratio=_ratio(delivered, expected),
+        latency_p50=percentile(latency, 50),
+        latency_p90=percentile(latency, 90),
+        latency_p99=percentile(latency, 99),
+        latency_max=percentile(latency, 100),
+        duplicates=duplicates,
+        duplicates_per_message=_ratio(duplicates, messages),
+        duplicates_per_delivery=_ratio(duplicates, len(latency)),
+        sent_per_node=_ratio(float(traffic["out_bytes"].sum()), len(run.nodes))
+        if len(traffic)
+        else float("nan"),
+        received_per_node=_ratio(float(traffic["in_bytes"].sum()), len(run.nodes))
+        if len(traffic)
+        else float("nan"),
+    )
+
+
+def expected_deliveries(run: Run) -> npt.NDArray[np.bool_]:
+    """Shape (deliveries,): whether the node was subscribed when the message was published.
+
+    A node that subscribes later may still be given a message (by gossip); that delivery was not expected.
+    """
+    deliveries, subscriptions, messages = run.deliveries, run.subscriptions, run.messages
+    first = messages["time"].min() if len(messages) else 0.0
+    if subscriptions.empty or (subscriptions["subscribed"].all() and subscriptions["time"].max() <= first):
+        return np.ones(len(deliveries), dtype=bool)
+    asked = pd.DataFrame(
+        {
+            "time": messages["time"].to_numpy()[deliveries["message"]],
+            "topic": messages["topic"].cat.codes.to_numpy()[deliveries["message"]].astype(np.int32),
+            "node": deliveries["node"].to_numpy(),
+            "row": np.arange(len(deliveries)),
+        }
+    ).sort_values("time", kind="stable")
+    told = subscriptions.assign(topic=subscriptions["topic"].cat.codes.astype(np.int32))
+    joined = pd.merge_asof(asked, told.sort_values("time", kind="stable"), on="time", by=["topic", "node"])
+    expected = np.zeros(len(deliveries), dtype=bool)
+    expected[joined["row"].to_numpy()] = joined["subscribed"].eq(True).to_numpy()
+    return expected
+
+
+def duplicate_count(run: Run) -> int:
+    """All duplicates, also of a run that counted them without keeping a row for each."""
+    if len(run.duplicates) == 0 and "duplicate" in run.counters:
+        return int(run.counters["duplicate"].sum())
+    return len(run.duplicates)
+
+
+def duplicates_by_message(run: Run) -> pd.Series:
+    """Duplicates over all nodes for each message; indexed by message."""
+    counts = np.bincount(run.duplicates["message"].to_numpy(), minlength=len(run.messages))
+    return pd.Series(counts[: len(run.messages)], index=run.messages.index, name="duplicates")
+
+
+def hops(run: Run) -> pd.Series:
+    """Shape (deliveries,): over how many links each delivery came; the publisher's own peers have 1.
+
+    NaN where the chain of senders leaves the record.
+    """
+    frame = run.deliveries
+    count = len(frame)
+    width = int(run.nodes.index.max()) + 1 if len(run.nodes) else 0
+    message = frame["message"].to_numpy().astype(np.int64)
+    sender = frame["from"].to_numpy().astype(np.int64)
+    publisher = run.messages["publisher"].to_numpy()[message] if count else np.empty(0, dtype=np.int64)
+    key = message * width + frame["node"].to_numpy()
+    order = np.argsort(key, kind="stable")
+    wanted = message * width + sender
+    found = np.minimum(np.searchsorted(key[order], wanted), max(count - 1, 0))
+    parent = np.where(key[order][found] == wanted, order[found], -1) if count else np.empty(0, dtype=np.int64)
+    parent[sender >= width] = -1
+    result = np.where(sender == publisher, 1.0, np.nan)
+    # Every round settles the deliveries whose sender was settled by the one before.
+    waiting = np.flatnonzero(np.isnan(result) & (parent >= 0))
+    while len(waiting):
+        result[waiting] = result[parent[waiting]] + 1
+        settled = ~np.isnan(result[waiting])
+        if not settled.any():
+            break
+        waiting = waiting[~settled]
+    return pd.Series(result, index=frame.index, name="hops")
+
+
+def bytes_by_node(run: Run) -> pd.DataFrame:
+    """Totals by the last sample, indexed by (node, protocol): in_bytes, out_bytes."""
+    last = run.bytes.sort_values("time", kind="stable").drop_duplicates(["node", "protocol"], keep="last")
+    return last.set_index(["node", "protocol"])[["in_bytes", "out_bytes"]].sort_index()
+
+
+def bandwidth(run: Run) -> pd.DataFrame:
+    """All nodes' output by protocol between samples, byte/s: one row a sample (time, s), one column a protocol.
+
+    A row holds the mean since the row before. Nodes that are not sampled every time count when they are.
+    """
+    frame = run.bytes
+    if frame.empty:
+        return pd.DataFrame()
+    codes = frame["protocol"].cat.codes.to_numpy()
+    node, out = frame["node"].to_numpy(), frame["out_bytes"].to_numpy().astype(np.float64)
+    order = np.lexsort((frame["time"].to_numpy(), codes, node))
+    grown = np.diff(out[order], prepend=0.0)
+    begins = np.diff(node[order], prepend=-1) != 0
+    begins |= np.diff(codes[order], prepend=-1) != 0
+    grown[begins] = out[order][begins]
+    increments = pd.DataFrame(
+        {"time": frame["time"].to_numpy()[order], "protocol": codes[order], "bytes": grown}
+    )
+    table = increments.pivot_table(
+        index="time", columns="protocol", values="bytes", aggfunc="sum", fill_value=0.0
+    )
+    table.columns = pd.Index(
+        [frame["protocol"].cat.categories[code] for code in table.columns], name="protocol"
+    )
+    span = np.diff(table.index.to_numpy(), prepend=0.0)
+    table = table[span > 0]
+    return table.div(span[span > 0], axis=0)
+
+
+def propagation(run: Run, times: Floats) -> Floats:
+    """Shape (messages, times): the share of a message's expected deliveries made `times` (s) after publication."""
+    frame = run.deliveries[expected_deliveries(run)]
+    expected = run.messages["expected"].to_numpy().astype(np.float64)
+    slot = np.searchsorted(times, frame["latency"].to_numpy(), side="left")  # the first time that includes it
+    counts = np.zeros((len(expected), len(times) + 1))
+    np.add.at(counts, (frame["message"].to_numpy(), slot), 1)
+    reached = np.cumsum(counts, axis=1)[:, : len(times)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(reached / expected[:, None])
+
+
+def mesh_degree(run: Run, times: Floats) -> npt.NDArray[np.int32]:
+    """Shape (meshes, times): the number of mesh peers, for each node and topic that ever had one, at `times` (s)."""
+    frame = run.mesh
+    topics = max(len(frame["topic"].cat.categories), 1)
+    key = frame["node"].to_numpy().astype(np.int64) * topics + frame["topic"].cat.codes.to_numpy()
+    meshes, row = np.unique(key, return_inverse=True)
+    slot = np.searchsorted(times, frame["time"].to_numpy(), side="left")
+    change = np.zeros((len(meshes), len(times) + 1), dtype=np.int32)
+    np.add.at(change, (row, slot), np.where(frame["grafted"].to_numpy(), 1, -1).astype(np.int32))
+    return np.asarray(np.cumsum(change, axis=1, dtype=np.int32)[:, : len(times)])
+
+
+def degree(run: Run) -> pd.Series:
+    """Connections open at the end of the run, by node; only those whose opening was recorded."""
+    change = run.connections["change"].map({"opened": 1, "closed": -1, "dial failed": 0}).astype(int)
+    counts = change.groupby(run.connections["node"].to_numpy()).sum()
+    return counts.reindex(run.nodes.index, fill_value=0).rename("connections")
+
+
+# How people read numbers.
+
+
+def show_seconds(value: float) -> str:
+    """A time with three digits and its unit."""
+    if np.isnan(value):
+        return "–"
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(value) >= scale:
+            return f"{_three(value / scale)} {unit}"
+    return "0 s" if value == 0 else f"{_three(value / 1e-9)} ns"
+
+
+def show_bytes(value: float) -> str:
+    """Bytes with three digits and a binary unit."""
+    if np.isnan(value):
+        return "–"
+    for scale, unit in ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")):
+        if abs(value) >= scale:
+            return f"{_three(value / scale)} {unit}"
+    return f"{value:.0f} B"
+
+
+def show_number(value: float) -> str:
+    """A number with three digits, or all digits before the point."""
+    return "–" if np.isnan(value) else _three(value)
+
+
+def show_ratio(value: float) -> str:
+    """A share in percent; 100 % only if it is exactly all."""
+    if np.isnan(value):
+        return "–"
+    percent = value * 100
+    if percent < 100 <= float(f"{percent:.3f}"):
+        percent = 99.999
+    return f"{percent:.3f}".rstrip("0").rstrip(".") + " %"
+
+
+def _three(value: float) -> str:
+    if abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
+
+
+def _ratio(part: float, whole: Any) -> float:
+    return float(part) / float(whole) if whole else float("nan")
