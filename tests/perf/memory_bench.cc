@@ -2,7 +2,8 @@
 // replacing operator new. A ring of nodes, each connected to the next few, after identify and with GossipSub
 // subscribed to one topic.
 //
-//   memory_bench [nodes [connections a node]]
+//   memory_bench [nodes [connections a node [blocks]]]     blocks: also how many of which size an end holds
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include <malloc.h>
 
+#include "sim/flow/collapsed_transport.h"
 #include "sim/flow/flow_network.h"
 #include "sim/kernel/kernel.h"
 #include "stack/node/node.h"
@@ -21,17 +23,23 @@ namespace {
 
 std::size_t heap_bytes = 0;  // as malloc counts them, its slack included
 std::size_t heap_blocks = 0;
+std::size_t blocks_by_size[512];  // in steps of 16 bytes
+std::size_t& blocks_like(void* memory) {
+  return blocks_by_size[std::min<std::size_t>(511, ::malloc_usable_size(memory) / 16)];
+}
 
 void* counted(void* memory) {
   if (memory == nullptr) throw std::bad_alloc();
   heap_bytes += ::malloc_usable_size(memory) + sizeof(std::size_t);  // malloc's own word before it
   ++heap_blocks;
+  ++blocks_like(memory);
   return memory;
 }
 void uncounted(void* memory) noexcept {
   if (memory == nullptr) return;
   heap_bytes -= ::malloc_usable_size(memory) + sizeof(std::size_t);
   --heap_blocks;
+  --blocks_like(memory);
   std::free(memory);
 }
 
@@ -53,8 +61,10 @@ namespace {
 struct Options {
   HostIndex nodes = 100;
   HostIndex degree = 8;  // connections dialed by each node; it has twice as many
+  bool collapsed = false;
   bool identify = true;
   bool gossipsub = true;
+  bool show_blocks = false;
 };
 
 struct Silent final : GossipSubHandler {
@@ -70,10 +80,14 @@ struct Member {
     config.listen = {Multiaddr::tcp({network.address_v4(host), 4001})};
     if (!options.identify) config.identify.reset();
     if (options.gossipsub) config.gossipsub.emplace();
-    const TransportFactory tcp = [](const TransportHost& of) {
+    const TransportFactory make = [&](const TransportHost& of) -> std::unique_ptr<Transport> {
+      if (options.collapsed) {
+        return std::make_unique<CollapsedTransport>(network, host, of.env, of.key.public_key(), of.protocols,
+                                                    &of.traffic);
+      }
       return std::make_unique<TcpTransport>(of.env, of.key, of.protocols, TcpOptions{}, &of.traffic);
     };
-    node = std::move(*Node::make(env, std::move(config), {&tcp, 1}));
+    node = std::move(*Node::make(env, std::move(config), {&make, 1}));
     if (node->gossipsub() != nullptr) static_cast<void>(node->gossipsub()->subscribe("topic", silent));
   }
   Rng rng;
@@ -103,7 +117,11 @@ Figures measure(const Options& options) {
   }
   kernel.run_until(kernel.now() + 10s);
   const std::size_t bytes_idle = heap_bytes, blocks_idle = heap_blocks;
+  std::size_t sizes_idle[512];
+  std::copy(std::begin(blocks_by_size), std::end(blocks_by_size), sizes_idle);
   for (HostIndex i = 0; i < options.nodes; ++i) {
+    kernel.run_until(kernel.now() +
+                     5ms);  // not all at once: what pools keep of a peak is not counted as idle
     for (HostIndex j = 1; j <= options.degree; ++j) {
       Member& other = *members[(i + j) % options.nodes];
       members[i]->node->swarm().dial(other.node->peer_id(), other.node->swarm().listen_addresses());
@@ -113,6 +131,14 @@ Figures measure(const Options& options) {
   std::size_t ends = 0;
   for (const auto& member : members) ends += member->node->swarm().connection_count();
   if (ends != std::size_t{options.nodes} * options.degree * 2) std::printf("only %zu ends\n", ends);
+  if (options.show_blocks) {
+    for (std::size_t i = 0; i < 512; ++i) {
+      const double more = static_cast<double>(blocks_by_size[i]) - static_cast<double>(sizes_idle[i]);
+      if (more / static_cast<double>(ends) > 0.02) {
+        std::printf("    %5zu bytes: %6.2f an end\n", i * 16 + 8, more / static_cast<double>(ends));
+      }
+    }
+  }
   const double nodes = options.nodes;
   return {static_cast<double>(bytes_idle - bytes_before) / nodes,
           static_cast<double>(heap_bytes - bytes_idle) / static_cast<double>(ends),
@@ -130,16 +156,20 @@ int main_with(int argc, char** argv) {
   Options options;
   if (argc > 1) options.nodes = static_cast<HostIndex>(std::atoi(argv[1]));
   if (argc > 2) options.degree = static_cast<HostIndex>(std::atoi(argv[2])) / 2;
+  if (argc > 3) options.show_blocks = true;
   std::printf("%u nodes, %u connections each; bytes on the heap, and blocks\n", options.nodes,
               2 * options.degree);
   std::printf("%-34s %8s %7s %12s %7s %14s\n", "", "node", "blocks", "end", "blocks", "node + ends");
-  options.gossipsub = false;
-  options.identify = false;
-  row("full stack", options);
-  options.identify = true;
-  row("full stack, identify", options);
-  options.gossipsub = true;
-  row("full stack, identify, gossipsub", options);
+  for (const bool collapsed : {false, true}) {
+    options.collapsed = collapsed;
+    std::printf("%s\n", collapsed ? "collapsed" : "full stack");
+    options.gossipsub = options.identify = false;
+    row("  alone", options);
+    options.gossipsub = true;
+    row("  gossipsub", options);
+    options.identify = true;
+    row("  gossipsub, identify", options);
+  }
   return 0;
 }
 
