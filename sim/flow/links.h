@@ -47,6 +47,8 @@ class Links {
   // The burst's first packet arrives now: takes the receiver's access link, after what arrived before.
   Landing land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
 
+  void prefetch(HostIndex host) const { __builtin_prefetch(&hosts_[host].down, 1); }
+
   Kernel& kernel() { return kernel_; }
   const PathModel& model() const { return model_; }
   // How long the host's access link takes to send so many bytes.

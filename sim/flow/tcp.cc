@@ -70,6 +70,22 @@ void Burst::on_timer() {
   tcp.release(guarded);
 }
 
+void Burst::on_soon(bool near) const {
+  if (connection == nullptr) return;
+  const char* const memory = reinterpret_cast<const char*>(connection);
+  if (!near) {
+    for (std::size_t line = 0; line < sizeof(Connection); line += 64) __builtin_prefetch(memory + line, 1);
+  } else if (state == State::arriving) {
+    connection->tcp_->links_.prefetch(connection->host_[1 - side]);
+  } else if (state == State::delivering) {
+    if (const void* user = connection->ends_[1 - side].events) {
+      __builtin_prefetch(user, 1);
+      __builtin_prefetch(static_cast<const char*>(user) + 64, 1);
+    }
+    __builtin_prefetch(chunks.head, 1);
+  }
+}
+
 // ---- What users do ----
 
 void Connection::attach(int side, ByteStream::Events& events) {

@@ -76,6 +76,7 @@ struct Burst final : Timer {
     notify,         // not a burst: a callback of its own turn
   };
   void on_timer() override;
+  void on_soon(bool near) const override;
 
   Burst* next = nullptr;
   Connection* connection = nullptr;

@@ -1,5 +1,5 @@
-// Time and turns. Everything in a World happens in turns: the environment calls one callback, that callback may
-// call anything, and then the turn ends with the deferred tasks.
+// Time and turns. Everything in a World happens in turns: the environment calls one callback, that callback
+// may call anything, and then the turn ends with the deferred tasks.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace mesocosm {
 
 class Clock;
 
-// Something that happens at a time. The owner derives (or uses MemberTimer), keeps it by value and arms it on a
-// clock; destruction disarms. 32 bytes.
+// Something that happens at a time. The owner derives (or uses MemberTimer), keeps it by value and arms it on
+// a clock; destruction disarms. 32 bytes.
 class Timer {
  public:
   Timer() = default;
@@ -19,6 +19,9 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
 
   virtual void on_timer() = 0;  // disarmed again when this is called; may re-arm or destroy itself
+  // A hint that on_timer() will come after a few others, given twice: first not near, then near. Prefetches
+  // what on_timer() will touch, and changes nothing. Only simulations give it.
+  virtual void on_soon(bool near) const { static_cast<void>(near); }
 
   bool armed() const { return home_ != nullptr; }
   Time deadline() const { return deadline_; }  // meaningful while armed
@@ -34,7 +37,8 @@ class Timer {
   std::uint64_t slot_ = 0;  // the queue's own
 };
 
-// Something that happens once at the end of the current turn, at the same time. 32 bytes; destruction cancels.
+// Something that happens once at the end of the current turn, at the same time. 32 bytes; destruction
+// cancels.
 class Task {
  public:
   Task() = default;
@@ -84,14 +88,14 @@ class Clock {
   // certificate validity. In simulation: a fixed epoch plus now().
   virtual std::int64_t unix_nanoseconds() const = 0;
 
-  // Calls timer.on_timer() in a turn of its own at `at` (in the past: as soon as possible, now() never goes back).
-  // Equal times fire in arming order. Arming an armed timer moves it.
+  // Calls timer.on_timer() in a turn of its own at `at` (in the past: as soon as possible, now() never goes
+  // back). Equal times fire in arming order. Arming an armed timer moves it.
   virtual void arm(Timer& timer, Time at) = 0;
   virtual void disarm(Timer& timer) noexcept = 0;  // nothing if it is not armed
   void arm_after(Timer& timer, Duration delay) { arm(timer, now() + delay); }
 
-  // Calls task.on_turn_end() at the end of this turn, once; nothing if it is deferred already. First in, first
-  // out; tasks may defer others, and the turn ends when none is left. This is how output is gathered: a
+  // Calls task.on_turn_end() at the end of this turn, once; nothing if it is deferred already. First in,
+  // first out; tasks may defer others, and the turn ends when none is left. This is how output is gathered: a
   // connection defers its flush at the first write and sends at the end of the turn what all callbacks wrote.
   virtual void defer(Task& task) = 0;
 

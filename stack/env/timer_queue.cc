@@ -110,12 +110,23 @@ Timer* TimerQueue::pop(Time limit) {
       const Entry& entry = run_[head_];
       if (entry.timer == nullptr) continue;
       if (entry.time > last) return nullptr;
+      Timer* const first = entry.timer;
       ++head_;
       --size_;
-      return entry.timer;
+      announce();
+      return first;
     }
   } while (refill(last));
   return nullptr;
+}
+
+// Lets timers that will be due soon fetch their memory meanwhile.
+void TimerQueue::announce() const {
+  constexpr std::size_t kFar = 8, kNear = 3;
+  if (head_ + kNear >= run_.size()) return;
+  if (const Timer* near = run_[head_ + kNear].timer; near != nullptr) near->on_soon(true);
+  if (head_ + kFar >= run_.size()) return;
+  if (const Timer* far = run_[head_ + kFar].timer; far != nullptr) far->on_soon(false);
 }
 
 // Puts an entry that lies after the run into its bucket.
@@ -187,7 +198,10 @@ bool TimerQueue::refill(std::uint64_t limit) {
 
   for (Block* block = bucket; block != nullptr;) {
     if (block->next != nullptr) prefetch(block->next);
-    for (std::uint32_t i = 0; i < block->count; ++i) prefetch(block->entries[i].timer);
+    for (std::uint32_t i = 0; i < block->count; ++i) {
+      prefetch(block->entries[i].timer);
+      prefetch(reinterpret_cast<const char*>(block->entries[i].timer) + 64);
+    }
     for (std::uint32_t i = 0; i < block->count; ++i) {
       const Entry& entry = block->entries[i];
       if (entry.time > run_last_) {

@@ -60,6 +60,7 @@ class TimerQueue {
   };
 
   static bool before(const Entry& a, const Entry& b);
+  void announce() const;
   void place(const Entry& entry);
   void enter_run(const Entry& entry);
   void shorten_run();
