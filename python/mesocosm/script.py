@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from .analysis import Run
-from .cli import EXIT_INTERRUPTED, fail, print_summary, write_report
-from .errors import ConfigError, RunError
+from .cli import EXIT_INTERRUPTED, guarded, print_summary, write_report
+from .errors import ConfigError
 from .node import Duration
 from .world import World
 
@@ -27,15 +27,12 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
     """
 
     def command(out: str | None, report: str | None, until: str, progress: bool | None, **values: Any) -> None:
-        try:
-            world = build(SimpleNamespace(**values))
-            if not isinstance(world, World):
-                raise ConfigError(f"the scenario must return a World, not {type(world).__name__}")
-            world.parameters = {**values, "until": until}
-            run = world.run(until, out=out, progress=progress)
-            _tell(run, out, report)
-        except (ConfigError, RunError) as error:
-            fail(error)
+        world = build(SimpleNamespace(**values))
+        if not isinstance(world, World):
+            raise ConfigError(f"the scenario must return a World, not {type(world).__name__}")
+        world.parameters = {**values, "until": until}
+        run = world.run(until, out=out, progress=progress)
+        _tell(run, out, report)
         if run.ended == "interrupted":
             sys.exit(EXIT_INTERRUPTED)
 
@@ -48,7 +45,8 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
         click.Option(["--report"], metavar="FILE", help="write an HTML report"),
         click.Option(["--progress/--quiet", "progress"], default=None, help="progress bar (default: on a terminal)"),
     ]
-    click.Command(Path(sys.argv[0]).stem, params=options, callback=command, help=build.__doc__).main()
+    scenario = click.Command(Path(sys.argv[0]).stem, params=options, callback=command, help=build.__doc__)
+    sys.exit(guarded(lambda: scenario.main(standalone_mode=False)))
 
 
 def _option(default: Any) -> dict[str, Any]:

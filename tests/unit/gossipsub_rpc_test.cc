@@ -220,7 +220,8 @@ TEST_CASE("message: fields, absent and empty", "[gossipsub]") {
 TEST_CASE("message: ids", "[gossipsub]") {
   const RpcPart part = make_message(as_bytes("topic"), as_bytes("data"));
   const auto message = decode_message(part);
-  const std::string preimage = std::string("\x01\0\0\0\x05\0\0\0\0\0\0\0", 12) + "topicdata";
+  std::string preimage("\x01\0\0\0\x05\0\0\0\0\0\0\0", 12);
+  preimage += "topicdata";
   const MessageId id = message_id(*message, MessageIdKind::content_hash);
   CHECK(to_hex(id.bytes()) == to_hex(ByteView(sha256(as_bytes(preimage))).first(20)));
 
