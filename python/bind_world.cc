@@ -67,6 +67,12 @@ py::dict place(const World& world, NodeIndex node) {
   return result;
 }
 
+std::string hex(std::uint64_t value) {
+  std::array<std::uint8_t, 8> octets{};
+  for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
+  return to_hex(octets);
+}
+
 World::Action action_of(py::function function) {
   return [function = std::move(function)] { function(); };
 }
@@ -109,6 +115,7 @@ void bind_world(py::module_& module) {
       .def("sample", [](World& w, const Indices& group, std::size_t n) { return array_of(w.sample(span_of(group), n)); })
       .def("random_overlay",
            [](const World& w, const Indices& group, std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
+      .def_property_readonly("data_hash", [](const World& w) { return hex(w.data_hash()); })
       .def_property_readonly("now_ns", [](const World& w) { return nanoseconds(w.now()); })
       .def("advance",
            [](World& w, std::int64_t until, double wall) {

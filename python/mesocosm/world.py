@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -172,12 +173,14 @@ class World:
     def _provenance(self, until: Duration) -> dict[str, Any]:
         return {
             "mesocosm": _core.__version__,
+            "commit": _commit(),
             "parameters": self.parameters,
             "backend": self.backend,
             "stack": self.stack,
             "seed": self.seed,
             "until": until,
             "internet": self.internet.describe(),
+            "data_hash": self._core.data_hash,
             "command": sys.argv,
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "python": platform.python_version(),
@@ -248,6 +251,18 @@ class Nodes:
     def peer_ids(self) -> list[str]:
         """Their libp2p peer ids, in text."""
         return [self.world._core.peer_id(int(index)) for index in self.indices]
+
+
+def _commit() -> str:
+    """The commit of the checkout that this package runs from, with "+" if it was changed; "" for an installed one."""
+    folder = Path(__file__).resolve().parent
+    git = ["git", "-C", str(folder), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    try:
+        tracked = subprocess.run([*git[:3], "ls-files", "--error-unmatch", str(Path(__file__).resolve())], capture_output=True, check=False)
+        told = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip() if tracked.returncode == 0 else ""
 
 
 def _temporary_file() -> Path:

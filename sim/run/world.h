@@ -60,6 +60,7 @@ class World {
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;  // on "real": nowhere
+  std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
   // Opens the record (empty path: none is kept, the fingerprint is), builds the nodes and lets them listen.
   void start(const std::string& path, const std::string& provenance);
