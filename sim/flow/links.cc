@@ -11,7 +11,7 @@ Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts)
     : kernel_(kernel),
       model_(model),
       cuts_(cuts),
-      rng_(rng.fork("loss")),
+      loss_seed_(rng.fork("loss").next()),
       jitter_seed_(rng.fork("jitter").next()) {
   hosts_.reserve(model.hosts());
   for (HostIndex i = 0; i < model.hosts(); ++i) {
@@ -41,8 +41,10 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
   } else if (path.loss > 0) {
     const std::uint32_t left = packets - departure.lost;
     std::uint32_t first = left;
+    // Drawn from the path and the sender's bytes so far, so that what other hosts do does not change it.
+    Rng rng(mix64(loss_seed_ ^ (std::uint64_t{from} << 32 | to)) ^ host.traffic.sent);
     for (std::uint32_t i = 0; i < left; ++i) {
-      if (!rng_.chance(path.loss)) continue;
+      if (!rng.chance(path.loss)) continue;
       first = std::min(first, i);
       ++departure.lost;
     }

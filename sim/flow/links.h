@@ -81,7 +81,7 @@ class Links {
   Kernel& kernel_;
   const PathModel& model_;
   const Cuts& cuts_;
-  Rng rng_;
+  std::uint64_t loss_seed_;
   std::uint64_t jitter_seed_;
   std::vector<Host> hosts_;
 };

@@ -252,12 +252,14 @@ void World::call_every(Time first, Duration interval, Action action) {
 }
 
 std::vector<NodeIndex> World::sample(std::span<const NodeIndex> group, std::size_t count) {
-  // The draw depends on the seed, the group, the time and how often it was asked at that time.
-  if (now() != last_draw_) draws_ = 0;
+  // The draw depends on the seed, the group, the time and how often the group was asked at that time.
+  if (now() != last_draw_) draws_.clear();
   last_draw_ = now();
   const auto time = static_cast<std::uint64_t>(now().time_since_epoch().count());
-  const std::uint64_t who = hash64({reinterpret_cast<const std::uint8_t*>(group.data()), group.size_bytes()});
-  Rng rng = rng_.fork("sample", mix64(time) ^ who ^ mix64(draws_++));
+  const std::uint64_t who = hash64({reinterpret_cast<const std::uint8_t*>(group.data()), group.size_bytes()}, time);
+  const auto before = static_cast<std::uint64_t>(std::count(draws_.begin(), draws_.end(), who));
+  draws_.push_back(who);
+  Rng rng = rng_.fork("sample", who ^ mix64(before));
   return mesocosm::sample(group, count, rng);
 }
 
@@ -280,6 +282,7 @@ void World::arm_traffic_samples() {
 
 void World::sample_traffic() {
   for (NodeIndex index = 0; index < members_.size(); ++index) {
+    if (members_[index]->node == nullptr) continue;  // the start failed before it
     const TrafficCounters& traffic = members_[index]->node->traffic();
     Traffic payload;
     for (const auto& entry : traffic.entries()) {

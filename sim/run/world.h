@@ -115,7 +115,7 @@ class World {
   std::vector<std::unique_ptr<Script>> scripts_;
   std::vector<std::unique_ptr<Bootstrap>> bootstraps_;
   std::exception_ptr failure_;  // what a scripted action threw
-  std::uint64_t draws_ = 0;         // of sample(), at last_draw_
+  std::vector<std::uint64_t> draws_;  // of sample() at last_draw_, by hash of the group
   Time last_draw_{};
 };
 
