@@ -3,18 +3,19 @@
 #include <algorithm>
 
 #include "stack/base/assert.h"
+#include "stack/wire/protobuf.h"
 
 namespace mesocosm {
 
 struct PeerStore::Entry {
   PeerId id;
   bool pinned = false;
-  bool certified = false;              // `seq` is a signed record's
+  bool certified = false;              // `known` is a signed record
   std::uint32_t told = 0;              // when it was last told of, by clock_
   std::uint32_t protocols = kUnknown;  // index into lists_
-  std::uint64_t seq = 0;
-  Bytes addresses;  // packed: for each, a 16-bit length in big endian and the binary address
-  Bytes envelope;
+  std::uint64_t seq = 0;               // the record's
+  Bytes known;  // the envelope, or packed addresses: for each a 16-bit length in big endian, and its binary
+                // form
 };
 
 namespace {
@@ -59,46 +60,72 @@ Bytes pack_more(const Bytes& packed, std::span<const Multiaddr> more) {
   return all.size() == before ? packed : pack(all);
 }
 
+// The last field of that number and type bytes.
+Bytes field(const Bytes& message, std::uint32_t number) {
+  Bytes value;
+  for (ProtoReader reader(message); reader.next();) {
+    if (reader.tag() == proto_bytes(number)) value = reader.bytes();
+  }
+  return value;
+}
+
+// The addresses in an envelope (payload: 3) of a peer record (addresses: 3, each with a multiaddr: 1), which
+// was verified when it came.
+template <class Each>
+void addresses_of_record(const Bytes& envelope, Each&& each) {
+  for (ProtoReader record(field(envelope, 3)); record.next();) {
+    if (record.tag() == proto_bytes(3)) each(field(record.bytes(), 1));
+  }
+}
+
 }  // namespace
 
-PeerStore::PeerStore() = default;
+PeerStore::PeerStore() { static_assert(sizeof(Entry) <= 88); }
 PeerStore::PeerStore(PeerStore&&) noexcept = default;
 PeerStore& PeerStore::operator=(PeerStore&&) noexcept = default;
 PeerStore::~PeerStore() = default;
 
 void PeerStore::add_addresses(const PeerId& peer, std::span<const Multiaddr> addresses) {
-  Entry& known = entry(peer);
-  known.addresses = pack_more(known.addresses, addresses);
+  Entry& of = entry(peer);
+  if (!of.certified) of.known = pack_more(of.known, addresses);
 }
 
 void PeerStore::set_addresses(const PeerId& peer, std::span<const Multiaddr> addresses) {
-  entry(peer).addresses = pack_more({}, addresses);
+  Entry& of = entry(peer);
+  if (!of.certified) of.known = pack_more({}, addresses);
 }
 
-bool PeerStore::set_certified(const PeerId& peer, std::uint64_t seq, std::span<const Multiaddr> addresses,
-                              Bytes envelope) {
-  Entry& known = entry(peer);
-  if (known.certified && seq <= known.seq) return false;
-  known.certified = true;
-  known.seq = seq;
-  known.addresses = pack_more({}, addresses);
-  known.envelope = std::move(envelope);
+bool PeerStore::set_certified(const PeerId& peer, std::uint64_t seq, const Bytes& envelope) {
+  Entry& of = entry(peer);
+  if (of.certified && seq <= of.seq) return false;
+  of.certified = true;
+  of.seq = seq;
+  of.known = envelope.compact();
   return true;
 }
 
 std::vector<Multiaddr> PeerStore::addresses(const PeerId& peer) const {
   std::vector<Multiaddr> addresses;
-  if (const Entry* known = find(peer)) {
-    unpack(known->addresses, [&](ByteView bytes) {
-      if (auto address = Multiaddr::decode(bytes)) addresses.push_back(std::move(*address));
-    });
+  const auto keep = [&](ByteView bytes) {
+    if (addresses.size() == kMaxAddressesPerPeer) return;
+    const auto address = Multiaddr::decode(bytes);
+    if (!address) return;
+    const auto named = address->peer();
+    if (named && *named != peer) return;
+    addresses.push_back(named ? address->without_peer() : *address);
+  };
+  const Entry* of = find(peer);
+  if (of != nullptr && of->certified) {
+    addresses_of_record(of->known, keep);
+  } else if (of != nullptr) {
+    unpack(of->known, keep);
   }
   return addresses;
 }
 
 Bytes PeerStore::signed_record(const PeerId& peer) const {
-  const Entry* known = find(peer);
-  return known != nullptr ? known->envelope : Bytes{};
+  const Entry* of = find(peer);
+  return of != nullptr && of->certified ? of->known : Bytes{};
 }
 
 void PeerStore::set_protocols(const PeerId& peer, std::vector<std::string> protocols) {

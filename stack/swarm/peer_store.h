@@ -29,14 +29,15 @@ class PeerStore {
   PeerStore& operator=(PeerStore&&) noexcept;
   ~PeerStore();
 
+  // Without effect for a peer whose signed record is known: those are its addresses.
   void add_addresses(const PeerId& peer, std::span<const Multiaddr> addresses);
-  // The addresses are now these; for what a peer says of itself without a signature.
+  // The addresses are now these; for what a peer says of itself without a signature. Likewise without effect.
   void set_addresses(const PeerId& peer, std::span<const Multiaddr> addresses);
-  // From a signed peer record: replaces the addresses if `seq` rose; returns whether it did.
-  bool set_certified(const PeerId& peer, std::uint64_t seq, std::span<const Multiaddr> addresses,
-                     Bytes envelope);
-  std::vector<Multiaddr> addresses(const PeerId& peer) const;
-  Bytes signed_record(const PeerId& peer) const;  // the envelope, or empty
+  // A signed peer record whose envelope was opened (open_peer_record), and is of this peer: its addresses
+  // take the place of others if `seq` rose; returns whether it did. May keep the envelope's buffer.
+  bool set_certified(const PeerId& peer, std::uint64_t seq, const Bytes& envelope);
+  std::vector<Multiaddr> addresses(const PeerId& peer) const;  // without /p2p
+  Bytes signed_record(const PeerId& peer) const;               // the envelope, or empty
 
   // Names that multistream-select could not carry (empty, or with a newline) are not kept.
   void set_protocols(const PeerId& peer, std::vector<std::string> protocols);

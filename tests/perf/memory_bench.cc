@@ -112,6 +112,8 @@ Figures measure(const Options& options) {
   std::vector<std::unique_ptr<Member>> members;
   members.reserve(options.nodes);
   const std::size_t bytes_before = heap_bytes, blocks_before = heap_blocks;
+  std::size_t sizes_before[512];
+  std::copy(std::begin(blocks_by_size), std::end(blocks_by_size), sizes_before);
   for (HostIndex i = 0; i < options.nodes; ++i) {
     members.push_back(std::make_unique<Member>(kernel, network, i, options));
   }
@@ -132,12 +134,14 @@ Figures measure(const Options& options) {
   for (const auto& member : members) ends += member->node->swarm().connection_count();
   if (ends != std::size_t{options.nodes} * options.degree * 2) std::printf("only %zu ends\n", ends);
   if (options.show_blocks) {
-    for (std::size_t i = 0; i < 512; ++i) {
-      const double more = static_cast<double>(blocks_by_size[i]) - static_cast<double>(sizes_idle[i]);
-      if (more / static_cast<double>(ends) > 0.02) {
-        std::printf("    %5zu bytes: %6.2f an end\n", i * 16 + 8, more / static_cast<double>(ends));
+    const auto show = [](const std::size_t* now, const std::size_t* before, double parts, const char* part) {
+      for (std::size_t i = 0; i < 512; ++i) {
+        const double more = (static_cast<double>(now[i]) - static_cast<double>(before[i])) / parts;
+        if (more > 0.02) std::printf("    %5zu bytes: %6.2f %s\n", i * 16 + 8, more, part);
       }
-    }
+    };
+    show(sizes_idle, sizes_before, options.nodes, "a node");
+    show(blocks_by_size, sizes_idle, static_cast<double>(ends), "an end");
   }
   const double nodes = options.nodes;
   return {static_cast<double>(bytes_idle - bytes_before) / nodes,

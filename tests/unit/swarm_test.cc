@@ -1,6 +1,7 @@
 // Swarm over the memory transport: dialing, limits, simultaneous connections, notifications, streams.
 #include <catch2/catch.hpp>
 
+#include "stack/crypto/peer_record.h"
 #include "tests/unit/memory_transport.h"
 
 using namespace mesocosm;
@@ -211,7 +212,8 @@ TEST_CASE("limits refuse inbound connections by name", "[swarm]") {
   CHECK(!d.swarm.connected(a.id()));  // was, until the refusal came
   CHECK(at_d.down.size() == 1);
   REQUIRE(at_a.refused.size() == 1);
-  CHECK(at_a.refused[0].message() == (in_all ? "limit reached: connections: 2" : "limit reached: inbound: 2"));
+  CHECK(at_a.refused[0].message() ==
+        (in_all ? "limit reached: connections: 2" : "limit reached: inbound: 2"));
   a.dial(d);
   world.run_for(1s);
   CHECK(a.swarm.connected(d.id()) == !in_all);
@@ -335,13 +337,25 @@ TEST_CASE("the peer store is bounded, shares protocol lists, and takes newer rec
   const std::vector many{addr(1, 1), addr(1, 2), addr(1, 1)};
   store.add_addresses(id(3), many);
   CHECK(store.addresses(id(3)) == std::vector{addr(1, 1), addr(1, 2)});
-  CHECK(store.set_certified(id(3), 7, std::vector{addr(1, 3)}, Bytes::copy("seven")));
-  CHECK(!store.set_certified(id(3), 7, many, Bytes::copy("again")));
-  CHECK(!store.set_certified(id(3), 6, many, Bytes::copy("older")));
-  CHECK(store.addresses(id(3)) == std::vector{addr(1, 3)});
-  CHECK(store.signed_record(id(3)).text() == "seven");
   for (std::uint16_t port = 1; port < 100; ++port) store.add_addresses(id(3), std::vector{addr(1, port)});
   CHECK(store.addresses(id(3)).size() == PeerStore::kMaxAddressesPerPeer);
+
+  std::array<std::uint8_t, 32> seed{};
+  const KeyPair key = KeyPair::from_seed(seed);
+  const PeerId signer = key.peer_id();
+  const auto record = [&](std::uint64_t seq) {
+    return seal_peer_record(
+        key, seq, std::vector{addr(2, 1), addr(2, 2).with_peer(signer), addr(2, 3).with_peer(id(1))});
+  };
+  store.add_addresses(signer, many);
+  CHECK(store.set_certified(signer, 7, record(7)));
+  CHECK(!store.set_certified(signer, 7, record(7)));
+  CHECK(!store.set_certified(signer, 6, record(6)));
+  CHECK(store.addresses(signer) == std::vector{addr(2, 1), addr(2, 2)});
+  CHECK(store.signed_record(signer) == record(7));
+  store.add_addresses(signer, many);
+  CHECK(store.addresses(signer).size() == 2);
+  CHECK(store.set_certified(signer, 8, record(8)));
 
   store.pin(id(1), true);
   for (std::uint64_t i = 100; i < 100 + PeerStore::kMaxPeers; ++i) store.add_addresses(id(i), many);

@@ -405,7 +405,7 @@ void GossipSub::connect(const PeerId& peer, const Bytes& signed_record) {
   if (!signed_record.empty()) {
     const auto record = open_peer_record(signed_record);
     if (!record || record->peer != peer) return;  // a bogus offer
-    swarm_.peers().set_certified(peer, record->seq, record->addresses, signed_record);
+    swarm_.peers().set_certified(peer, record->seq, signed_record);
   }
   swarm_.dial(peer);
 }

@@ -107,8 +107,8 @@ void Identify::learn(const PeerId& peer, IdentifyReader& reader, bool partial) {
   if (!facts) return report(peer, facts.error());
   PeerStore& peers = swarm_.peers();
   if (!facts->record.empty()) {
-    peers.set_certified(peer, facts->seq, facts->addresses, facts->record.compact());
-  } else if (!facts->addresses.empty() && peers.signed_record(peer).empty()) {
+    peers.set_certified(peer, facts->seq, facts->record);
+  } else if (!facts->addresses.empty()) {
     peers.set_addresses(peer, facts->addresses);
   }
   if (!partial || !facts->protocols.empty()) swarm_.set_peer_protocols(peer, facts->protocols);
