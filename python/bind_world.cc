@@ -1,5 +1,5 @@
-// World for Python: plain numbers, dicts and numpy arrays in, plain numbers out. The package checks what people type;
-// here only what the core refuses remains.
+// World for Python: plain numbers, dicts and numpy arrays in, plain numbers out. The package checks what
+// people type; here only what the core refuses remains.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -69,7 +69,8 @@ py::dict place(const World& world, NodeIndex node) {
 
 std::string hex(std::uint64_t value) {
   std::array<std::uint8_t, 8> octets{};
-  for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
+  for (std::size_t i = 0; i < octets.size(); ++i)
+    octets[i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
   return to_hex(octets);
 }
 
@@ -106,21 +107,20 @@ void bind_world(py::module_& module) {
            })
       .def("cut", [](World& w, const Indices& a, const Indices& b) { w.cut(span_of(a), span_of(b)); })
       .def("heal", &World::heal)
-      .def("call_at",
-           [](World& w, std::int64_t at, py::function f) { w.call_at(Time(Duration(at)), action_of(std::move(f))); })
+      .def("call_at", [](World& w, std::int64_t at,
+                         py::function f) { w.call_at(Time(Duration(at)), action_of(std::move(f))); })
       .def("call_every",
            [](World& w, std::int64_t first, std::int64_t interval, py::function f) {
              w.call_every(Time(Duration(first)), Duration(interval), action_of(std::move(f)));
            })
-      .def("sample", [](World& w, const Indices& group, std::size_t n) { return array_of(w.sample(span_of(group), n)); })
-      .def("random_overlay",
-           [](const World& w, const Indices& group, std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
+      .def("sample", [](World& w, const Indices& group,
+                        std::size_t n) { return array_of(w.sample(span_of(group), n)); })
+      .def("random_overlay", [](const World& w, const Indices& group,
+                                std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
       .def_property_readonly("data_hash", [](const World& w) { return hex(w.data_hash()); })
       .def_property_readonly("now_ns", [](const World& w) { return nanoseconds(w.now()); })
-      .def("advance",
-           [](World& w, std::int64_t until, double wall) {
-             return w.advance(Time(Duration(until)), from_seconds(wall));
-           })
+      .def("advance", [](World& w, std::int64_t until,
+                         double wall) { return w.advance(Time(Duration(until)), from_seconds(wall)); })
       .def("finish", &World::finish);
 }
 

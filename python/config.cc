@@ -14,7 +14,9 @@ T get(const py::dict& config, const char* key) {
   return config[key].cast<T>();
 }
 
-Duration duration(const py::dict& config, const char* key) { return Duration(get<std::int64_t>(config, key)); }
+Duration duration(const py::dict& config, const char* key) {
+  return Duration(get<std::int64_t>(config, key));
+}
 
 HostLink link_from(const py::dict& config) {
   HostLink link;

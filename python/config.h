@@ -1,4 +1,5 @@
-// What the Python package hands over as dicts (to_config()), made into the core's values. Wrong values are ConfigError.
+// What the Python package hands over as dicts (to_config()), made into the core's values. Wrong values are
+// ConfigError.
 #pragma once
 
 #include <string>

@@ -64,7 +64,9 @@ class GossipSub:
     def to_config(self) -> dict[str, Any]:
         """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
         if self.signing not in _SIGNING:
-            raise ConfigError(f"GossipSub: signing must be one of {', '.join(_SIGNING)}, not {self.signing!r}")
+            raise ConfigError(
+                f"GossipSub: signing must be one of {', '.join(_SIGNING)}, not {self.signing!r}"
+            )
         if not isinstance(self.D, int) or self.D < 1:
             raise ConfigError(f"GossipSub: D must be a whole number of at least 1, not {self.D!r}")
         d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - 1)

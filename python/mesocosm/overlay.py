@@ -17,7 +17,8 @@ Indices = npt.NDArray[np.uint32]
 class Draw(Protocol):
     """Draws edges from the world's seed: every node dials `dials` different others."""
 
-    def __call__(self, nodes: Indices, dials: int) -> Edges: ...
+    def __call__(self, nodes: Indices, dials: int) -> Edges:
+        ...
 
 
 Overlay = Callable[[Indices, Draw], Edges]
@@ -31,7 +32,9 @@ def random(degree: int = 20) -> Overlay:
 
     def edges(nodes: Indices, draw: Draw) -> Edges:
         if len(nodes) <= degree // 2:
-            raise ConfigError(f"overlay.random: degree {degree} needs more than {degree // 2} nodes, not {len(nodes)}")
+            raise ConfigError(
+                f"overlay.random: degree {degree} needs more than {degree // 2} nodes, not {len(nodes)}"
+            )
         return draw(nodes, degree // 2)
 
     return edges
@@ -42,7 +45,9 @@ def ring() -> Overlay:
 
     def edges(nodes: Indices, draw: Draw) -> Edges:
         del draw
-        return np.stack([nodes, np.roll(nodes, -1)], axis=1)[: len(nodes) if len(nodes) > 2 else len(nodes) - 1]
+        return np.stack([nodes, np.roll(nodes, -1)], axis=1)[
+            : len(nodes) if len(nodes) > 2 else len(nodes) - 1
+        ]
 
     return edges
 
@@ -81,7 +86,9 @@ def from_edges(pairs: Iterable[Sequence[int]]) -> Overlay:
         del draw
         wrong = table[((table < 0) | (table >= len(nodes))).any(axis=1) | (table[:, 0] == table[:, 1])]
         if len(wrong):
-            raise ConfigError(f"overlay.from_edges: {tuple(wrong[0])} is not an edge among {len(nodes)} nodes")
+            raise ConfigError(
+                f"overlay.from_edges: {tuple(wrong[0])} is not an edge among {len(nodes)} nodes"
+            )
         return nodes[table]
 
     return edges

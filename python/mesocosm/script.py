@@ -26,7 +26,9 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
     Exit codes: 0 done, 2 a wrong parameter or a file that cannot be used, 130 interrupted (the record is kept).
     """
 
-    def command(out: str | None, report: str | None, until: str, progress: bool | None, **values: Any) -> None:
+    def command(
+        out: str | None, report: str | None, until: str, progress: bool | None, **values: Any
+    ) -> None:
         world = build(SimpleNamespace(**values))
         if not isinstance(world, World):
             raise ConfigError(f"the scenario must return a World, not {type(world).__name__}")
@@ -37,13 +39,18 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
             sys.exit(EXIT_INTERRUPTED)
 
     options: list[click.Parameter] = [
-        click.Option(["--" + name.replace("_", "-"), name], **_option(value)) for name, value in params.items()
+        click.Option(["--" + name.replace("_", "-"), name], **_option(value))
+        for name, value in params.items()
     ]
     options += [
-        click.Option(["--until"], default=str(until), show_default=True, help="when the run ends, such as 180s"),
+        click.Option(
+            ["--until"], default=str(until), show_default=True, help="when the run ends, such as 180s"
+        ),
         click.Option(["--out"], metavar="FILE", help="write the record to this HDF5 file"),
         click.Option(["--report"], metavar="FILE", help="write an HTML report"),
-        click.Option(["--progress/--quiet", "progress"], default=None, help="progress bar (default: on a terminal)"),
+        click.Option(
+            ["--progress/--quiet", "progress"], default=None, help="progress bar (default: on a terminal)"
+        ),
     ]
     scenario = click.Command(Path(sys.argv[0]).stem, params=options, callback=command, help=build.__doc__)
     sys.exit(guarded(lambda: scenario.main(standalone_mode=False)))

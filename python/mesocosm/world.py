@@ -75,7 +75,9 @@ class World:
     def add(self, count: int, node: Node | GossipSub) -> Nodes:
         """Adds `count` nodes of one kind and returns them; the Internet model places them."""
         if not isinstance(count, int) or count < 1:
-            raise ConfigError(f"World.add: the number of nodes must be a whole number of at least 1, not {count!r}")
+            raise ConfigError(
+                f"World.add: the number of nodes must be a whole number of at least 1, not {count!r}"
+            )
         if self._started:
             raise ConfigError("World.add: the world runs already")
         kind = Node(node) if isinstance(node, GossipSub) else node
@@ -223,7 +225,8 @@ class Nodes:
         """Those that the Internet model placed in a country (ISO 3166 code), or in a data centre (or not)."""
         places = [self.world._core.place(int(index)) for index in self.indices]
         chosen = [
-            (country is None or place["country"] == country) and (hosting is None or place["hosting"] == hosting)
+            (country is None or place["country"] == country)
+            and (hosting is None or place["hosting"] == hosting)
             for place in places
         ]
         return Nodes(self.world, self.indices[np.asarray(chosen, dtype=bool)])
@@ -258,7 +261,11 @@ def _commit() -> str:
     folder = Path(__file__).resolve().parent
     git = ["git", "-C", str(folder), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
-        tracked = subprocess.run([*git[:3], "ls-files", "--error-unmatch", str(Path(__file__).resolve())], capture_output=True, check=False)
+        tracked = subprocess.run(
+            [*git[:3], "ls-files", "--error-unmatch", str(Path(__file__).resolve())],
+            capture_output=True,
+            check=False,
+        )
         told = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""

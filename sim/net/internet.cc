@@ -302,7 +302,8 @@ Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) const 
       kHomeRateCorrelation * down + std::sqrt(1 - kHomeRateCorrelation * kHomeRateCorrelation) * rng.normal();
   const double down_bps = 1e6 * country.down_mbps.at(normal_probability(down));
   const double up_bps = 1e6 * country.up_mbps.at(normal_probability(up));
-  host.access = {std::max(up_bps, home_up_bps_), std::max(down_bps, home_down_bps_), kHomeUpQueue, kHomeDownQueue};
+  host.access = {std::max(up_bps, home_up_bps_), std::max(down_bps, home_down_bps_), kHomeUpQueue,
+                 kHomeDownQueue};
   const double last_mile_ms = country.rtt_ms.at(rng.unit()) - kHomeToServerMs;
   host.last_mile_ns = to_ns(std::max(last_mile_ms, kHomeShortestLastMileMs));
   host.jitter_ns = static_cast<float>(1e6 * kHomeLowestJitterMs *

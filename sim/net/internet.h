@@ -26,8 +26,8 @@ struct HostLink {
   double loss = 0;        // that each end of a path adds, in [0, 1)
 };
 
-// A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023". Homes whose line is below what the network asks of its
-// nodes get just that.
+// A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023". Homes whose line is below what the network
+// asks of its nodes get just that.
 struct MeasuredMix {
   std::string name;
   double home_up_bps = 0;
@@ -163,7 +163,7 @@ class Internet final : public PathModel {
   std::unique_ptr<Facts> facts_;           // measured models only
   double home_up_bps_ = 1e6;               // the least that homes have, measured models only
   double home_down_bps_ = 1e6;
-  HostLink link_;                          // synthetic models only
+  HostLink link_;  // synthetic models only
   std::vector<Duration> spokes_;
   std::vector<std::unique_ptr<Host[]>> chunks_;
   HostIndex count_ = 0;

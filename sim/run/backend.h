@@ -27,8 +27,8 @@ class Backend {
   virtual TransportFactory transport_factory(NodeIndex node) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
 
-  // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns whether `until`
-  // was reached.
+  // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns
+  // whether `until` was reached.
   virtual bool advance(Time until, Duration wall) = 0;
   virtual void stop() = 0;  // advance() returns after this turn
 

@@ -28,8 +28,8 @@ class FlowBackend final : public Backend {
   TransportFactory transport_factory(NodeIndex node) override {
     if (stack_ == StackKind::full) return tcp_transport;
     return [this, node](const TransportHost& host) {
-      return std::make_unique<CollapsedTransport>(*network_, node, host.env, host.key.public_key(), host.protocols,
-                                                  &host.traffic);
+      return std::make_unique<CollapsedTransport>(*network_, node, host.env, host.key.public_key(),
+                                                  host.protocols, &host.traffic);
     };
   }
 

@@ -15,8 +15,8 @@ bool contains(const std::vector<std::uint32_t>& items, std::uint32_t item) {
 
 std::vector<Edge> random_overlay(std::span<const std::uint32_t> nodes, std::size_t dials, const Rng& rng) {
   MC_ASSERT(dials < nodes.size());
-  // Each node draws from a generator of its own. A pair may be drawn from both ends; then the later node draws again,
-  // unless it has run out of others.
+  // Each node draws from a generator of its own. A pair may be drawn from both ends; then the later node
+  // draws again, unless it has run out of others.
   std::vector<std::vector<std::uint32_t>> neighbours(nodes.size());
   std::vector<Edge> edges;
   edges.reserve(nodes.size() * dials);

@@ -28,7 +28,8 @@ class RealBackend final : public Backend {
 
   Multiaddr listen_address(NodeIndex node) const override {
     const std::uint32_t port = port_ == 0 ? 0 : port_ + node;
-    if (port > 65535) throw ConfigError("no TCP port " + std::to_string(port) + " for node " + std::to_string(node));
+    if (port > 65535)
+      throw ConfigError("no TCP port " + std::to_string(port) + " for node " + std::to_string(node));
     return Multiaddr::tcp({loopback(), static_cast<std::uint16_t>(port)});
   }
 

@@ -1,4 +1,5 @@
-// The real ground: every node on the loopback interface, in real time, on TCP port `port` + its index, or any if 0.
+// The real ground: every node on the loopback interface, in real time, on TCP port `port` + its index, or any
+// if 0.
 #pragma once
 
 #include <cstdint>

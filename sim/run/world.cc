@@ -216,7 +216,7 @@ void World::bootstrap(std::vector<Edge> edges, Duration within) {
   bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within));
 }
 
-void World::subscribe(NodeIndex node, std::string_view topic) { 
+void World::subscribe(NodeIndex node, std::string_view topic) {
   const auto subscribed = gossipsub(node).subscribe(topic, subscriber_);
   if (!subscribed) throw ConfigError(name_of(node) + " cannot subscribe: " + subscribed.error().message());
 }
@@ -236,7 +236,8 @@ void World::publish_random(NodeIndex node, std::string_view topic, std::size_t s
 
 void World::cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) {
   backend_->cut(one_side, other_side);
-  recorder_->event(now(), "cut", std::to_string(one_side.size()) + " from " + std::to_string(other_side.size()));
+  recorder_->event(now(), "cut",
+                   std::to_string(one_side.size()) + " from " + std::to_string(other_side.size()));
 }
 
 void World::heal() {
@@ -256,7 +257,8 @@ std::vector<NodeIndex> World::sample(std::span<const NodeIndex> group, std::size
   if (now() != last_draw_) draws_.clear();
   last_draw_ = now();
   const auto time = static_cast<std::uint64_t>(now().time_since_epoch().count());
-  const std::uint64_t who = hash64({reinterpret_cast<const std::uint8_t*>(group.data()), group.size_bytes()}, time);
+  const std::uint64_t who =
+      hash64({reinterpret_cast<const std::uint8_t*>(group.data()), group.size_bytes()}, time);
   const auto before = static_cast<std::uint64_t>(std::count(draws_.begin(), draws_.end(), who));
   draws_.push_back(who);
   Rng rng = rng_.fork("sample", who ^ mix64(before));

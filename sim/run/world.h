@@ -59,7 +59,7 @@ class World {
   NodeIndex add_node(const NodeKind& kind);  // places it and draws its identity
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
-  HostInfo place(NodeIndex node) const;  // on "real": nowhere
+  HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
   // Opens the record (empty path: none is kept, the fingerprint is), builds the nodes and lets them listen.
@@ -83,8 +83,8 @@ class World {
   std::vector<NodeIndex> sample(std::span<const NodeIndex> group, std::size_t count);
   std::vector<Edge> overlay(std::span<const NodeIndex> group, std::size_t dials) const;
 
-  // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was reached.
-  // Throws what an action threw, and RunError when recording fails.
+  // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was
+  // reached. Throws what an action threw, and RunError when recording fails.
   bool advance(Time until, Duration wall);
   // Takes the final counters and closes the record; returns the fingerprint.
   std::uint64_t finish(const std::string& ended, double wall_seconds);
@@ -114,7 +114,7 @@ class World {
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Script>> scripts_;
   std::vector<std::unique_ptr<Bootstrap>> bootstraps_;
-  std::exception_ptr failure_;  // what a scripted action threw
+  std::exception_ptr failure_;        // what a scripted action threw
   std::vector<std::uint64_t> draws_;  // of sample() at last_draw_, by hash of the group
   Time last_draw_{};
 };

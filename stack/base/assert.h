@@ -1,4 +1,5 @@
-// Assertions that stay on in release: a broken invariant stops the program with its place, never corrupts a result.
+// Assertions that stay on in release: a broken invariant stops the program with its place, never corrupts a
+// result.
 #pragma once
 
 #include <cstdio>

@@ -75,7 +75,8 @@ class Bytes {
 
   // The same bytes for keeping long: itself, or a copy if it is a small part of a large buffer.
   Bytes compact() const;
-  // Grows this slice by `next` if that follows it directly in the same buffer; else false, and nothing changes.
+  // Grows this slice by `next` if that follows it directly in the same buffer; else false, and nothing
+  // changes.
   bool join(const Bytes& next) noexcept {
     if (owner_ == nullptr || owner_ != next.owner_ || data_ + size_ != next.data_) return false;
     size_ += next.size_;

@@ -19,7 +19,7 @@ class IpAddress {
   static Result<IpAddress> parse(std::string_view text);
 
   bool is_v4() const { return is_v4_; }
-  std::uint32_t v4_host_order() const;                              // requires is_v4()
+  std::uint32_t v4_host_order() const;                                    // requires is_v4()
   const std::array<std::uint8_t, 16>& octets() const { return octets_; }  // v4: the first four
   bool is_unspecified() const;
   bool is_loopback() const;

@@ -14,15 +14,16 @@ namespace mesocosm {
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);
-  // An independent generator for one purpose; depends on this one's seed and the purpose, not on what was drawn.
+  // An independent generator for one purpose; depends on this one's seed and the purpose, not on what was
+  // drawn.
   Rng fork(std::string_view purpose, std::uint64_t index = 0) const;
 
   std::uint64_t next();
   std::uint64_t below(std::uint64_t bound);  // uniform in [0, bound); bound > 0 (Lemire 2019)
   double unit();                             // uniform in [0, 1), 53 bits
   bool chance(double probability) { return unit() < probability; }
-  double normal();                      // standard normal
-  double exponential(double mean);      // mean > 0
+  double normal();                  // standard normal
+  double exponential(double mean);  // mean > 0
   double lognormal(double mu, double sigma);
 
   template <class T>

@@ -1,6 +1,5 @@
 #include "stack/crypto/signed_envelope.h"
 
-
 #include "stack/wire/framing.h"
 #include "stack/wire/protobuf.h"
 

@@ -23,7 +23,8 @@ class SeededEntropy final : public Entropy {
   void fill(MutableByteView out) override {
     for (std::size_t i = 0; i < out.size(); i += 8) {
       std::uint64_t word = rng_.next();
-      for (std::size_t j = i; j < out.size() && j < i + 8; ++j, word >>= 8) out[j] = static_cast<std::uint8_t>(word);
+      for (std::size_t j = i; j < out.size() && j < i + 8; ++j, word >>= 8)
+        out[j] = static_cast<std::uint8_t>(word);
     }
   }
 

@@ -1,9 +1,11 @@
 // The network that a node sees: byte streams (TCP-shaped), datagrams (UDP-shaped), listening and names.
 //
 // Promises of every environment, held by tests/conformance:
-//  - No re-entrancy: no callback arrives inside a call into the environment. Callbacks come in turns of their own.
+//  - No re-entrancy: no callback arrives inside a call into the environment. Callbacks come in turns of their
+//  own.
 //  - What is written in a turn leaves at its end, gathered.
-//  - Destroying an object cancels it: no callback of it arrives afterwards. An object may be destroyed inside its
+//  - Destroying an object cancels it: no callback of it arrives afterwards. An object may be destroyed inside
+//  its
 //    own callbacks.
 //  - After on_closed no other callback arrives.
 #pragma once
@@ -40,8 +42,8 @@ class ByteStream {
   virtual ~ByteStream() = default;  // aborts what was not finished (RST)
   virtual void set_events(Events& events) = 0;
 
-  // The next slice of at most `max` bytes; empty: nothing now. Flow control: what is not read is not acknowledged
-  // beyond the receive buffer.
+  // The next slice of at most `max` bytes; empty: nothing now. Flow control: what is not read is not
+  // acknowledged beyond the receive buffer.
   virtual Bytes read(std::size_t max) = 0;
   virtual bool ended() const = 0;  // the peer finished and everything was read
   // How much the stream would like to be given now. write() always takes the whole slice; whoever respects
@@ -64,8 +66,8 @@ class Listener {
    protected:
     ~Events() = default;
   };
-  virtual ~Listener() = default;         // stops listening; accepted streams live on
-  virtual Endpoint local() const = 0;    // with the port that was chosen
+  virtual ~Listener() = default;       // stops listening; accepted streams live on
+  virtual Endpoint local() const = 0;  // with the port that was chosen
 };
 
 class Datagrams {

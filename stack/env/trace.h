@@ -9,20 +9,20 @@ namespace mesocosm {
 // `peer` is PeerId::hash() of the other side, `subject` the hash of what the event is about (a message id),
 // `value` and `label` as stated.
 enum class TraceKind : std::uint8_t {
-  connected,         // value: 0 inbound, 1 outbound; label: security
-  disconnected,      // value: ErrorCode
-  dial_failed,       // value: ErrorCode
-  published,         // subject: message id; value: payload bytes; label: topic
-  delivered,         // peer: from whom; subject: message id; value: payload bytes; label: topic
-  duplicate,         // the same
-  rejected,          // peer, subject; value: ErrorCode; label: topic
-  subscribed,        // label: topic
-  unsubscribed,      // label: topic
-  grafted,           // peer; label: topic
-  pruned,            // peer; label: topic
-  ihave_sent,        // peer; value: ids; label: topic
-  iwant_sent,        // peer; value: ids
-  ping,              // peer; value: round trip in ns
+  connected,     // value: 0 inbound, 1 outbound; label: security
+  disconnected,  // value: ErrorCode
+  dial_failed,   // value: ErrorCode
+  published,     // subject: message id; value: payload bytes; label: topic
+  delivered,     // peer: from whom; subject: message id; value: payload bytes; label: topic
+  duplicate,     // the same
+  rejected,      // peer, subject; value: ErrorCode; label: topic
+  subscribed,    // label: topic
+  unsubscribed,  // label: topic
+  grafted,       // peer; label: topic
+  pruned,        // peer; label: topic
+  ihave_sent,    // peer; value: ids; label: topic
+  iwant_sent,    // peer; value: ids
+  ping,          // peer; value: round trip in ns
 };
 
 struct TraceEvent {

@@ -1,6 +1,7 @@
-// The waist: a Transport makes Connections (authenticated and multiplexed, however they came to be so), a Connection
-// opens Streams (with a protocol negotiated), protocols use them. The promises of stack/env/network.h hold here too:
-// no callback inside a call, destruction cancels and is allowed inside the object's own callbacks, on_closed is last.
+// The waist: a Transport makes Connections (authenticated and multiplexed, however they came to be so), a
+// Connection opens Streams (with a protocol negotiated), protocols use them. The promises of
+// stack/env/network.h hold here too: no callback inside a call, destruction cancels and is allowed inside the
+// object's own callbacks, on_closed is last.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,8 @@
 
 namespace mesocosm {
 
-// A protocol's name such as "/ipfs/ping/1.0.0". Views must outlive the connection: literals, or names held by the
-// ProtocolTable.
+// A protocol's name such as "/ipfs/ping/1.0.0". Views must outlive the connection: literals, or names held by
+// the ProtocolTable.
 using ProtocolId = std::string_view;
 
 enum class Direction : std::uint8_t { inbound, outbound };
@@ -30,10 +31,10 @@ class Stream {
  public:
   class Events {
    public:
-    virtual void on_readable() = 0;          // level-triggered; also at the end (ended())
-    virtual void on_writable() = 0;          // writable() rose from zero
-    virtual void on_closed(Error error) = 0; // once, last; none: both directions ended cleanly;
-                                             // negotiation_failed: the peer speaks none of the protocols
+    virtual void on_readable() = 0;           // level-triggered; also at the end (ended())
+    virtual void on_writable() = 0;           // writable() rose from zero
+    virtual void on_closed(Error error) = 0;  // once, last; none: both directions ended cleanly;
+                                              // negotiation_failed: the peer speaks none of the protocols
    protected:
     ~Events() = default;
   };
@@ -75,7 +76,7 @@ class Connection {
   class Events {
    public:
     virtual void on_stream(std::unique_ptr<Stream> stream) = 0;  // inbound, negotiated; call set_events() now
-    virtual void on_closed(Error error) = 0;                     // once, last; open streams were closed before
+    virtual void on_closed(Error error) = 0;  // once, last; open streams were closed before
 
    protected:
     ~Events() = default;
@@ -85,9 +86,11 @@ class Connection {
   virtual void set_events(Events& events) = 0;
   virtual const ConnectionInfo& info() const = 0;
 
-  // Opens a stream offering protocols in order of preference. With `lazy` (one protocol that the peer is known to
-  // speak) data may be written at once and rides with the negotiation; otherwise writes wait for its end.
-  virtual std::unique_ptr<Stream> open(std::span<const ProtocolId> offers, bool lazy, Stream::Events& events) = 0;
+  // Opens a stream offering protocols in order of preference. With `lazy` (one protocol that the peer is
+  // known to speak) data may be written at once and rides with the negotiation; otherwise writes wait for its
+  // end.
+  virtual std::unique_ptr<Stream> open(std::span<const ProtocolId> offers, bool lazy,
+                                       Stream::Events& events) = 0;
   virtual std::size_t stream_count() const = 0;
   virtual void close(std::uint32_t code = 0) = 0;  // polite: says so to the peer; on_closed follows
 };

@@ -23,7 +23,12 @@ def write(path, text):
 def test_mixes_are_names():
     mix = {"kind": "mix", "name": "ethereum_2025", "home_up_bps": 15_000_000, "home_down_bps": 50_000_000}
     assert internet.ethereum_2025().to_config() == mix
-    assert internet.ipfs().to_config() == {"kind": "mix", "name": "ipfs_2023", "home_up_bps": 0, "home_down_bps": 0}
+    assert internet.ipfs().to_config() == {
+        "kind": "mix",
+        "name": "ipfs_2023",
+        "home_up_bps": 0,
+        "home_down_bps": 0,
+    }
     assert internet.polygon_2025().to_config()["name"] == "polygon_2025"
     assert internet.ipfs().to_config()["name"] == "ipfs_2023"
     assert internet.ipfs() == internet.ipfs()

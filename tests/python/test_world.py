@@ -89,7 +89,11 @@ def test_groups() -> None:
     assert len(nodes[:3] + nodes[2:5]) == 5
     assert len(set(nodes.peer_ids)) == 50 and all(text.startswith("12D3Koo") for text in nodes.peer_ids)
     german = nodes.where(country="DE")
-    assert len(german) + sum(len(nodes.where(country=c)) for c in {p["country"] for p in _places(world)} - {"DE"}) == 50
+    assert (
+        len(german)
+        + sum(len(nodes.where(country=c)) for c in {p["country"] for p in _places(world)} - {"DE"})
+        == 50
+    )
     with pytest.raises(mc.ConfigError, match="no node 50"):
         nodes[50]
 
@@ -117,7 +121,10 @@ def test_an_action_that_fails_ends_the_run_and_keeps_the_record(record: Path) ->
         (lambda: mc.World().add(0, mc.GossipSub()), "at least 1"),
         (lambda: mc.World().add(3, mc.GossipSub(D=8, D_lo=9)), "d_low|D_lo"),
         (lambda: mc.World().add(3, mc.GossipSub(signing="none")), "signing must be"),
-        (lambda: mc.World().bootstrap(mc.World().add(3, mc.GossipSub()), mc.overlay.random(degree=20)), "degree 20"),
+        (
+            lambda: mc.World().bootstrap(mc.World().add(3, mc.GossipSub()), mc.overlay.random(degree=20)),
+            "degree 20",
+        ),
         (lambda: mc.World().every("0s", print), "interval"),
         (lambda: mc.World().at("12 parsecs", print), "parsecs"),
         (lambda: mc.World().run("-3s"), "-3s"),
@@ -151,7 +158,16 @@ def test_port_in_use_ends_with_one_error() -> None:
 
 
 def test_interrupt_keeps_the_record(record: Path) -> None:
-    command = [sys.executable, str(ROOT / "scenarios/demo.py"), "--nodes", "200", "--until", "3600s", "--out", str(record)]
+    command = [
+        sys.executable,
+        str(ROOT / "scenarios/demo.py"),
+        "--nodes",
+        "200",
+        "--until",
+        "3600s",
+        "--out",
+        str(record),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(6)
     process.send_signal(signal.SIGINT)
@@ -164,9 +180,14 @@ def test_interrupt_keeps_the_record(record: Path) -> None:
 
 def test_full_disk_keeps_the_record(record: Path) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000,) * 2); "
-    code = limit + f"import sys, runpy; sys.argv = {['demo', '--nodes', '300', '--until', '600s', '--size', '1KiB', '--out', str(record)]!r}; "
+    code = (
+        limit
+        + f"import sys, runpy; sys.argv = {['demo', '--nodes', '300', '--until', '600s', '--size', '1KiB', '--out', str(record)]!r}; "
+    )
     code += f"runpy.run_path({str(ROOT / 'scenarios/demo.py')!r}, run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 2, done.stderr
     assert "disk full" in done.stderr and "Traceback" not in done.stderr
     assert os.path.getsize(record) <= 2_000_000

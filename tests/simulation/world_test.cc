@@ -1,12 +1,12 @@
 // Whole worlds: everybody gets everything, the same seed gives the same fingerprint, in every build.
 //
 //   publisher ──▶ 40 nodes, each dialing 5 others, on the Ethereum 2025 model ──▶ 6 messages of 20,000 B
+#include "sim/run/world.h"
+
 #include <fstream>
 #include <map>
 
 #include <catch2/catch.hpp>
-
-#include "sim/run/world.h"
 
 using namespace mesocosm;
 
@@ -31,7 +31,8 @@ Outcome run(std::uint64_t seed, StackKind stack) {
   for (NodeIndex node : all) world->subscribe(node, "blocks");
   world->bootstrap(world->overlay(all, 5), 1s);
   for (int message = 0; message < 6; ++message) {
-    world->call_at(Time(5s + message * 1s), [&] { world->publish_random(world->sample(all, 1).front(), "blocks", 20'000); });
+    world->call_at(Time(5s + message * 1s),
+                   [&] { world->publish_random(world->sample(all, 1).front(), "blocks", 20'000); });
   }
   REQUIRE(world->advance(Time(14s), 3600s));
   Outcome outcome{};
