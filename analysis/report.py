@@ -56,6 +56,7 @@ def render(run: Run) -> str:
     summary = run.summary()
     return environment.get_template("report.html").render(
         run=run,
+        about=run.provenance.get("about"),
         subtitle=_subtitle(run),
         status=_status(run),
         tiles=_tiles(summary),
@@ -68,7 +69,11 @@ def render(run: Run) -> str:
         ],
         parameters=_flatten(run.parameters),
         provenance=_flatten(
-            {key: value for key, value in run.provenance.items() if key not in ("parameters", "scenario")}
+            {
+                key: value
+                for key, value in run.provenance.items()
+                if key not in ("parameters", "scenario", "about")
+            }
         ),
         file_name=run.path.name,
     )

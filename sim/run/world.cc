@@ -189,6 +189,7 @@ void World::record_place(NodeIndex index) {
   row.up_bps = static_cast<std::uint64_t>(info.up_bps);
   row.down_bps = static_cast<std::uint64_t>(info.down_bps);
   row.last_mile_ns = info.last_mile.count();
+  row.joined = now();
   recorder_->add_node(row);
 }
 
@@ -273,6 +274,12 @@ std::vector<Edge> World::overlay(std::span<const NodeIndex> group, std::size_t d
 
 bool World::advance(Time until, Duration wall) {
   const bool reached = backend_->advance(until, wall);
+  ran_ += wall;
+  unsaved_ += wall;
+  if (unsaved_ >= std::max<Duration>(5s, ran_ / 10)) {  // what a killed process loses, at most
+    unsaved_ = {};
+    static_cast<void>(recorder_->flush());
+  }
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (!recorder_->ok()) throw RunError(recorder_->error().detail);
   return reached;

@@ -110,6 +110,8 @@ class World {
   Subscriber subscriber_;
   std::unique_ptr<Internet> internet_;  // null on "real"
   std::unique_ptr<Recorder> recorder_;
+  Duration ran_{};      // wall time given to advance(), about
+  Duration unsaved_{};  // of which since the record was flushed
   std::unique_ptr<Backend> backend_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Script>> scripts_;

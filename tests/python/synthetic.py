@@ -168,6 +168,7 @@ def gossip(
         tables["counters"] += [(node, counter, int(counts[node, counter])) for counter in range(2)]
     provenance = {
         "scenario": "Blocks over gossipsub",
+        "about": "How long until every node has a block, and at what cost?",
         "parameters": {"nodes": nodes, "backend": "flow", "seed": seed, "size": "128KiB", "until": "180s"},
         "seed": seed,
         "backend": "flow",

@@ -27,6 +27,7 @@ def test_every_figure_is_drawn(run):
     assert page.count("<svg") == len(plots.PLOTS)
     for text in (
         "Blocks over gossipsub",
+        "How long until every node has a block",
         "0123456789abcdef",
         "80 nodes",
         "128KiB",
