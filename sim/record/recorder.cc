@@ -115,7 +115,7 @@ constexpr std::uint16_t kNoName = 0xffff;
 
 std::vector<TableSpec> schema(std::uint32_t rows) {
   using enum ColumnType;
-  const auto few = std::min<std::uint32_t>(rows, 256);
+  const auto few = std::min<std::uint32_t>(rows, 64);
   const std::vector<Column> name = {{"name", text, 128}};
   const std::vector<Column> arrival = {{"message", u32}, {"node", u32}, {"from", u32}, {"time_ns", i64}};
   std::vector<Column> rejection = arrival;
@@ -123,7 +123,7 @@ std::vector<TableSpec> schema(std::uint32_t rows) {
   return {
       {"nodes",
        "Every node: who, where, and its access link.",
-       std::min<std::uint32_t>(rows, 1024),
+       std::min<std::uint32_t>(rows, 512),
        true,
        {{"index", u32},
         {"peer_hash", u64},

@@ -37,7 +37,7 @@ struct RecorderOptions {
   std::string path = {};            // empty: no file
   bool duplicates = true;           // keep a row for each duplicate (they are counted in any case)
   bool mesh = true;                 // keep a row for each graft and prune
-  std::uint32_t batch_rows = 4096;  // rows a table gathers before it is written; also the chunk size
+  std::uint32_t batch_rows = 2048;  // rows a table gathers before it is written; also the chunk size
 };
 
 struct NodeRow {

@@ -13,7 +13,7 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::uint64_t kMetadataSlack = 256 << 10;  // indexes and attributes, several times over
+constexpr std::uint64_t kMetadataSlack = 128 << 10;  // indexes and attributes, several times over
 constexpr std::uint64_t kReserveAhead = 8 << 20;     // asked from the disk at a time
 constexpr std::uint64_t kSyncEvery = 4 << 20;        // raw bytes between flushes of HDF5's caches
 
@@ -165,6 +165,7 @@ Result<std::unique_ptr<TableFile>> TableFile::create(std::string path, std::vect
   const Quiet quiet;
   std::unique_ptr<TableFile> file(new TableFile(std::move(path), std::move(specs)));
   if (Result<> made = file->make(); !made) {
+    if (file->file_ >= 0) ::unlink(file->path_.c_str());  // nothing is in it
     file->abandon();
     return tl::unexpected(made.error());
   }
