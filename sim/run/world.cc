@@ -22,8 +22,8 @@ std::string name_of(NodeIndex node) { return "node " + std::to_string(node); }
 
 // One node with all that is its own. Members are destroyed in reverse order: the node first.
 struct World::Member {
-  Member(Rng node_rng, std::unique_ptr<Entropy> secrets, NodeKind what)
-      : rng(node_rng), entropy(std::move(secrets)), kind(std::move(what)) {
+  Member(Rng node_rng, std::unique_ptr<Entropy> secrets, const NodeKind& what)
+      : rng(node_rng), entropy(std::move(secrets)), kind(what) {
     std::array<std::uint8_t, 32> seed{};
     entropy->fill(seed);
     key = KeyPair::from_seed(seed);

@@ -43,6 +43,9 @@ class ConformanceBackend {
   // After so long without an event on clock(), nothing more will come: several round trips.
   virtual Duration quiet() const = 0;
 
+  // Whether datagrams may be lost on the way; then only what holds all the same is asked.
+  virtual bool loses_datagrams() const { return false; }
+
   // A name that resolves to address(1), and one that does not exist. Empty: the backend cannot resolve that
   // here.
   virtual std::string known_name() const = 0;

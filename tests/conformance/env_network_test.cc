@@ -194,7 +194,7 @@ class DatagramProbe final : public Datagrams::Events {
 };
 
 TEST_CASE("datagrams arrive as they were, with their source", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe a(env, 0), b(env, 1);
     CHECK(a.socket->local().ip == env.address(0));
     CHECK(b.socket->local().port != 0);
@@ -215,7 +215,7 @@ TEST_CASE("datagrams arrive as they were, with their source", "[conformance][dat
 }
 
 TEST_CASE("datagrams of one turn arrive, and answers to their source too", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe a(env, 0), b(env, 1);
     const Pattern pattern(6);
     b.on_each = [&](const Endpoint& from) { b.send(from, pattern.at(0, 10)); };
@@ -230,7 +230,7 @@ TEST_CASE("datagrams of one turn arrive, and answers to their source too", "[con
 }
 
 TEST_CASE("an oversized datagram is lost, and nothing else", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe a(env, 0), b(env, 1);
     const Pattern pattern(7);
     a.send(b.socket->local(), pattern.at(0, 10));
@@ -244,7 +244,7 @@ TEST_CASE("an oversized datagram is lost, and nothing else", "[conformance][data
 }
 
 TEST_CASE("datagram sockets keep apart, and those to nobody are lost", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe a(env, 0), b(env, 1), c(env, 1);
     CHECK(b.socket->local() != c.socket->local());
     const Endpoint gone = c.socket->local();
@@ -269,7 +269,7 @@ TEST_CASE("datagram sockets keep apart, and those to nobody are lost", "[conform
 }
 
 TEST_CASE("a datagram socket may be destroyed when it is called", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe a(env, 0), b(env, 1);
     b.on_each = [&](const Endpoint&) { b.destroy(); };
     for (int i = 0; i < 10; ++i) a.send(b.socket->local(), Bytes::copy("x"));
@@ -280,7 +280,7 @@ TEST_CASE("a datagram socket may be destroyed when it is called", "[conformance]
 }
 
 TEST_CASE("a port of streams is not a port of datagrams", "[conformance][datagrams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_keeping_datagrams([](ConformanceBackend& env) {
     DatagramProbe probe(env, 1);
     ListenerProbe listener(env);
     listener.listen([](std::unique_ptr<ByteStream>) {}, probe.socket->local().port);

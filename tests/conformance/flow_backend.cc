@@ -29,6 +29,7 @@ class FlowBackend final : public ConformanceBackend {
     }
     return true;
   }
+  bool loses_datagrams() const override { return paths_.loss > 0; }
   Duration quiet() const override { return 5s; }
   std::string known_name() const override { return "known.example"; }
   std::string unknown_name() const override { return "unknown.example"; }

@@ -31,6 +31,14 @@ void each_backend(Test&& test) {
   }
 }
 
+// The same for what only networks without loss can promise.
+template <class Test>
+void each_backend_keeping_datagrams(Test&& test) {
+  each_backend([&](ConformanceBackend& env) {
+    if (!env.loses_datagrams()) test(env);
+  });
+}
+
 inline void wait_for(ConformanceBackend& env, const std::function<bool()>& predicate) {
   REQUIRE(env.run_until(predicate, kPatience));
 }
