@@ -1,11 +1,14 @@
 // The module mesocosm._core: the World and the few functions that the Python package is made of.
+#include <string>
+
 #include <pybind11/pybind11.h>
 
 #include "python/bind.h"
+#include "stack/base/version.h"
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The core of mesocosm. Use the package `mesocosm`; this module's interface is not stable.";
-  module.attr("__version__") = MESOCOSM_VERSION;
+  module.attr("__version__") = std::string(mesocosm::kVersion);
   mesocosm::python::bind_errors(module);
   mesocosm::python::bind_world(module);
 }

@@ -5,7 +5,9 @@
 namespace mesocosm {
 
 std::unique_ptr<Transport> tcp_transport(const TransportHost& host) {
-  return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, TcpOptions{}, &host.traffic);
+  TcpOptions options;
+  options.max_pending_inbound = host.limits.pending_inbound;
+  return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, options, &host.traffic);
 }
 
 }  // namespace mesocosm

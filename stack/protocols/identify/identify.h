@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "stack/base/version.h"
 #include "stack/crypto/keys.h"
 #include "stack/protocols/identify/identify_core.h"
 #include "stack/swarm/session_set.h"
@@ -18,10 +19,10 @@ inline constexpr ProtocolId kIdentifyProtocol = "/ipfs/id/1.0.0";
 inline constexpr ProtocolId kIdentifyPushProtocol = "/ipfs/id/push/1.0.0";
 
 struct IdentifyConfig {
-  std::string agent = "mesocosm";  // what we say we are
-  bool ask = true;                 // every new connection
-  bool push = true;                // when our protocols or addresses change
-  bool records = true;             // tell our addresses in a signed record, and verify those of others
+  std::string agent = "mesocosm/" + std::string(kVersion);  // what we say we are
+  bool ask = true;                                          // every new connection
+  bool push = true;                                         // when our protocols or addresses change
+  bool records = true;  // tell our addresses in a signed record, and verify those of others
 };
 
 class IdentifyEvents {
