@@ -210,10 +210,10 @@ std::vector<PeerId> GossipSub::peers() const {
 }
 
 std::size_t GossipSub::memory() const {
-  std::size_t bytes = core_.memory() + links_.capacity() * sizeof(links_[0]) +
-                      handlers_.capacity() * sizeof(handlers_[0]) + dirty_.capacity() * sizeof(PeerIndex) +
-                      retries_.capacity() * sizeof(Retry) + pending_.capacity() * sizeof(Pending) +
-                      parts_.capacity() * sizeof(RpcPart);
+  std::size_t bytes = core_.memory() + links_.capacity() * sizeof(std::unique_ptr<Link>) +
+                      handlers_.capacity() * sizeof(GossipSubHandler*) +
+                      dirty_.capacity() * sizeof(PeerIndex) + retries_.capacity() * sizeof(Retry) +
+                      pending_.capacity() * sizeof(Pending) + parts_.capacity() * sizeof(RpcPart);
   for (const auto& link : links_) {
     if (link == nullptr) continue;
     bytes += sizeof(Link) + (link->control.capacity() + link->messages.capacity()) * sizeof(RpcPart);
