@@ -13,6 +13,12 @@ using Event = GossipSubEvent::Kind;
 // A peer may ask for a longer backoff than we would; no peer may ask for ever.
 constexpr std::uint64_t kMaxBackoffSeconds = 3600;
 
+// The specification's choices; stateless, so that one serves all cores and stays in the processor's cache.
+GossipSubPolicy& specification() {
+  static GossipSubPolicy policy;
+  return policy;
+}
+
 std::uint64_t whole_seconds(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
 }
@@ -27,7 +33,8 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
       rng_(rng),
       actions_(actions),
       checks_(checks),
-      policy_(policy != nullptr ? std::move(policy) : std::make_unique<GossipSubPolicy>()),
+      own_policy_(std::move(policy)),
+      policy_(own_policy_ != nullptr ? own_policy_.get() : &specification()),
       cache_(params.seen_ttl, params.history, params.history_gossip),
       next_seqno_(identity.first_seqno) {
   MC_ASSERT(params.validate().has_value());
@@ -118,11 +125,11 @@ void GossipSubCore::connect_direct_peers() {
 // topics
 
 TopicIndex GossipSubCore::find_topic(ByteView name) const {
+  const auto is = [&](std::size_t slot) { return topics_[slot].used && equal(topics_[slot].name, name); };
+  if (last_topic_ < topics_.size() && is(last_topic_)) return last_topic_;
   const std::uint64_t hash = hash64(name);
   for (std::size_t i = 0; i < topic_hashes_.size(); ++i) {
-    if (topic_hashes_[i] == hash && topics_[i].used && equal(topics_[i].name, name)) {
-      return static_cast<TopicIndex>(i);
-    }
+    if (topic_hashes_[i] == hash && is(i)) return last_topic_ = static_cast<TopicIndex>(i);
   }
   return kNoTopic;
 }
@@ -373,16 +380,17 @@ void GossipSubCore::forward(TopicIndex index, const RpcPart& part, std::size_t p
       if (always && !topic.mesh.contains(peer)) scratch_.push_back(peer);
     }
   }
+  std::erase_if(scratch_, [&](PeerIndex peer) {
+    return peer == from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
+  });
   rng_.shuffle(std::span(scratch_));
-  for (PeerIndex peer : scratch_) {
-    if (peer != from && !equal(peers_[peer].id.bytes(), author)) send_message(peer, part, payload);
-  }
+  send_message(scratch_, part, payload);
 }
 
-void GossipSubCore::send_message(PeerIndex to, const RpcPart& part, std::size_t payload) {
-  ++counters_.messages_sent;
-  counters_.payload_sent += payload;
-  actions_.send(to, part);
+void GossipSubCore::send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload) {
+  counters_.messages_sent += to.size();
+  counters_.payload_sent += payload * to.size();
+  actions_.send_each(to, part);
 }
 
 Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, Time now) {
@@ -416,7 +424,7 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
       if (peers_[peer].direct || score(peer) >= params_.thresholds.publish) scratch_.push_back(peer);
     }
     rng_.shuffle(std::span(scratch_));
-    for (PeerIndex peer : scratch_) send_message(peer, part, data.size());
+    send_message(scratch_, part, data.size());
     return id;
   }
   if (!topic.subscribed) {
@@ -424,7 +432,7 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
     if (topic.fanout.empty()) pick_fanout(index);
     std::vector<PeerIndex> fanout(topic.fanout.begin(), topic.fanout.end());
     rng_.shuffle(std::span(fanout));
-    for (PeerIndex peer : fanout) send_message(peer, part, data.size());
+    send_message(fanout, part, data.size());
   }
   forward(index, part, data.size(), kNoPeer, identity_.peer.bytes());  // not subscribed: an empty mesh
   return id;
@@ -490,7 +498,7 @@ void GossipSubCore::on_iwant(PeerIndex from, const RpcPart& iwant) {
     }
     ++counters_.iwant_served;
     const auto message = decode_message(entry->message);
-    send_message(from, entry->message, message->data.size());
+    send_message({&from, 1}, entry->message, message->data.size());
     return true;
   });
 }
@@ -739,7 +747,7 @@ std::size_t GossipSubCore::memory() const {
                       direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
                       topic_hashes_.capacity() * sizeof(std::uint64_t) +
                       scratch_.capacity() * sizeof(PeerIndex) + wanted_.capacity() * sizeof(Wanted) +
-                      cache_.memory() + sizeof(GossipSubPolicy);
+                      cache_.memory();
   for (const Topic& topic : topics_) {
     bytes += topic.name.size() + topic.peers.memory() + topic.mesh.memory() + topic.fanout.memory() +
              topic.backoffs.capacity() * sizeof(Backoff);

@@ -91,6 +91,10 @@ class GossipSubActions {
  public:
   // Sends the part to the peer, in order with other parts of its kind. Parts share their bytes.
   virtual void send(PeerIndex to, const RpcPart& part) = 0;
+  // The same part to each of them, in this order.
+  virtual void send_each(std::span<const PeerIndex> to, const RpcPart& part) {
+    for (PeerIndex peer : to) send(peer, part);
+  }
   // A message for the application, in a topic that is subscribed to; `from` handed it to us.
   virtual void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) = 0;
   // Please connect to the peer; the envelope, if there is one, is not verified yet.
@@ -105,16 +109,17 @@ class GossipSubActions {
 
 // Exact counts since the start. Bytes are of payload (a message's data); "messages" are full messages.
 struct GossipSubCounters {
+  // What every copy of a message touches, together.
+  std::uint64_t messages_received = 0;
+  std::uint64_t payload_received = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t duplicate_payload = 0;
   std::uint64_t published = 0;
   std::uint64_t delivered = 0;
-  std::uint64_t duplicates = 0;
   std::uint64_t rejected = 0;  // bad encoding, signature, policy, or the validator's word
   std::uint64_t ignored = 0;  // the validator's word, a topic not subscribed to, our own messages coming back
   std::uint64_t messages_sent = 0;
-  std::uint64_t messages_received = 0;
   std::uint64_t payload_sent = 0;
-  std::uint64_t payload_received = 0;
-  std::uint64_t duplicate_payload = 0;
   std::uint64_t ihave_sent = 0;  // IHAVE control messages
   std::uint64_t ihave_received = 0;
   std::uint64_t ihave_ids_sent = 0;
@@ -247,7 +252,7 @@ class GossipSubCore {
   void connect_direct_peers();
 
   void forward(TopicIndex topic, const RpcPart& part, std::size_t payload, PeerIndex from, ByteView author);
-  void send_message(PeerIndex to, const RpcPart& part, std::size_t payload);
+  void send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload);
   void graft(TopicIndex topic, PeerIndex peer);
   void prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff, Time now);
   void send_prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff);
@@ -267,7 +272,8 @@ class GossipSubCore {
   Rng rng_;
   GossipSubActions& actions_;
   MessageChecks& checks_;
-  std::unique_ptr<GossipSubPolicy> policy_;
+  std::unique_ptr<GossipSubPolicy> own_policy_;
+  GossipSubPolicy* policy_;  // the variant's, or the one that all cores share
 
   std::vector<Peer> peers_;
   std::vector<PeerIndex> free_peers_;
@@ -275,6 +281,7 @@ class GossipSubCore {
   std::vector<PeerId> direct_;
   std::vector<Topic> topics_;
   std::vector<std::uint64_t> topic_hashes_;  // of the names, slot by slot, for finding them
+  mutable TopicIndex last_topic_ = 0;  // found last: most messages are in the same topic as the one before
   MessageCache cache_;
   std::uint64_t ticks_ = 0;
   std::uint64_t next_seqno_ = 0;

@@ -339,6 +339,15 @@ void GossipSub::send(PeerIndex to, const RpcPart& part) {
   env_.clock.defer(flush_);
 }
 
+// In a large simulation every peer's link is cold memory: asks for all of them before using the first.
+void GossipSub::send_each(std::span<const PeerIndex> to, const RpcPart& part) {
+  for (PeerIndex peer : to) __builtin_prefetch(links_[peer].get());
+  for (PeerIndex peer : to) {
+    if (links_[peer] != nullptr) __builtin_prefetch(links_[peer]->stream.get());
+  }
+  for (PeerIndex peer : to) send(peer, part);
+}
+
 void GossipSub::flush() {
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     Link* link = dirty_[i] < links_.size() ? links_[dirty_[i]].get() : nullptr;

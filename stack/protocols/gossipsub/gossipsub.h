@@ -110,6 +110,7 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
 
   // GossipSubActions
   void send(PeerIndex to, const RpcPart& part) override;
+  void send_each(std::span<const PeerIndex> to, const RpcPart& part) override;
   void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) override;
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;

@@ -1,5 +1,6 @@
 #include "stack/protocols/gossipsub/message.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "stack/base/assert.h"
@@ -86,33 +87,45 @@ RpcPart make_message(ByteView topic, ByteView data) {
 }
 
 struct SharedMessageChecks::Slot {
-  std::uint64_t used = 0;  // uses_ at the last use
-  Bytes raw;               // its address is the key
+  Bytes raw;
   MessageId id;
   MessageIdKind kind = MessageIdKind::from_seqno;
   enum class Verdict : std::uint8_t { unknown, good, bad } verdict = Verdict::unknown;
+  std::uint64_t used = 0;  // uses_ at the last use
 };
 
-SharedMessageChecks::SharedMessageChecks(std::size_t slots) : slots_(new Slot[slots]), mask_(slots - 1) {
+SharedMessageChecks::SharedMessageChecks(std::size_t slots)
+    : slots_(new Slot[slots]), hints_(new Slot*[slots]), mask_(slots - 1) {
   MC_ASSERT(slots >= kWays && (slots & mask_) == 0);
+  std::fill(hints_.get(), hints_.get() + slots, slots_.get());
 }
 SharedMessageChecks::~SharedMessageChecks() = default;
 
-// A message has kWays places; the one used longest ago makes room.
 SharedMessageChecks::Slot& SharedMessageChecks::slot(const Message& message) {
   const ByteView raw = message.raw();
-  Slot* set = &slots_[mix64(reinterpret_cast<std::uintptr_t>(raw.data())) & mask_ & ~(kWays - 1)];
+  // A remembered buffer is kept alive: at its address lies the remembered message.
+  Slot*& hint = hints_[mix64(reinterpret_cast<std::uintptr_t>(raw.data())) & mask_];
+  if (hint->raw.data() != raw.data() || hint->raw.size() != raw.size()) hint = &find(message);
+  hint->used = ++uses_;
+  return *hint;
+}
+
+// A message has kWays places, by a few of its bytes; the one used longest ago makes room.
+SharedMessageChecks::Slot& SharedMessageChecks::find(const Message& message) {
+  const ByteView raw = message.raw();
+  std::uint64_t key = raw.size();
+  for (std::size_t i = 0; i < 8 && raw.size() >= 64; ++i) {
+    key = hash64(raw.subspan((raw.size() - 8) / 7 * i, 8), key);
+  }
+  if (raw.size() < 64) key = hash64(raw, key);
+  Slot* set = &slots_[key & mask_ & ~(kWays - 1)];
   Slot* oldest = set;
   for (Slot* slot = set; slot != set + kWays; ++slot) {
-    if (slot->raw.data() == raw.data() && slot->raw.size() == raw.size()) {
-      slot->used = ++uses_;
-      return *slot;
-    }
+    if (equal(slot->raw, raw)) return *slot;
     if (slot->used < oldest->used) oldest = slot;
   }
   *oldest = {};
   oldest->raw = message.part->bytes.slice(message.part->header);
-  oldest->used = ++uses_;
   return *oldest;
 }
 

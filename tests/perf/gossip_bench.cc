@@ -1,0 +1,74 @@
+// Gossip as a whole: received copies of messages per second of one core, with the full and the collapsed
+// transport.
+//
+// From the repository root: gossip_bench [nodes [full|collapsed]]; without, 100, 1,000 and (collapsed only)
+// 10,000.
+#include <ctime>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "sim/run/world.h"
+
+namespace {
+
+using namespace mesocosm;
+
+// Of this process' own time, so that a busy machine does not count.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+void run(NodeIndex nodes, StackKind stack, std::size_t payload, int messages) {
+  const auto world = World::flow(1, stack, MeasuredMix{"ethereum_2025"}, "data");
+  NodeKind kind;
+  kind.gossipsub = GossipSubParams::ethereum();
+  std::vector<NodeIndex> all;
+  for (NodeIndex i = 0; i < nodes; ++i) all.push_back(world->add_node(kind));
+  world->start("", "{}");
+  for (NodeIndex node : all) world->subscribe(node, "blocks");
+  world->bootstrap(world->overlay(all, 10), 5s);
+  const double start = cpu_seconds();
+  world->advance(Time(15s), 3600s);
+  const double warm_up = cpu_seconds() - start;
+  // Messages close together, so that heartbeats weigh little.
+  for (int i = 0; i < messages; ++i) {
+    world->call_at(Time(15s + i * 100ms),
+                   [&] { world->publish_random(world->sample(all, 1).front(), "blocks", payload); });
+  }
+  const double begin = cpu_seconds();
+  world->advance(Time(15s + messages * 100ms + 4s), 3600s);
+  const double wall = cpu_seconds() - begin;
+  std::uint64_t received = 0, delivered = 0, dropped = 0, served = 0;
+  for (NodeIndex node : all) {
+    received += world->node(node).gossipsub()->counters().messages_received;
+    delivered += world->node(node).gossipsub()->counters().delivered;
+    dropped += world->node(node).gossipsub()->traffic().messages_dropped;
+    served += world->node(node).gossipsub()->counters().iwant_served;
+  }
+  std::printf(
+      "%6u nodes %-9s %6zu B  copies %9llu  %6.2f M copies/s  %5.2f M first deliveries/s  complete %.4f  "
+      "(%.1f s, warm-up %.1f s)\n",
+      nodes, stack == StackKind::full ? "full" : "collapsed", payload,
+      static_cast<unsigned long long>(received), static_cast<double>(received) * 1e-6 / wall,
+      static_cast<double>(delivered) * 1e-6 / wall,
+      static_cast<double>(delivered) / (static_cast<double>(messages) * (nodes - 1)), wall, warm_up);
+  std::printf("  dropped %llu iwant served %llu\n", (unsigned long long)dropped, (unsigned long long)served);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1) {
+    const auto nodes = static_cast<NodeIndex>(std::strtoul(argv[1], nullptr, 10));
+    const StackKind stack =
+        argc > 2 && std::string(argv[2]) == "full" ? StackKind::full : StackKind::collapsed;
+    run(nodes, stack, 1000, static_cast<int>(200'000 / nodes));
+    return 0;
+  }
+  run(100, StackKind::full, 1000, 1000);
+  run(1000, StackKind::full, 1000, 100);
+  run(100, StackKind::collapsed, 1000, 10000);
+  run(1000, StackKind::collapsed, 1000, 1000);
+  run(10000, StackKind::collapsed, 1000, 100);
+}
