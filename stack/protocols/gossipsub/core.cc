@@ -380,10 +380,10 @@ void GossipSubCore::forward(TopicIndex index, const RpcPart& part, std::size_t p
       if (always && !topic.mesh.contains(peer)) scratch_.push_back(peer);
     }
   }
+  rng_.shuffle(std::span(scratch_));
   std::erase_if(scratch_, [&](PeerIndex peer) {
     return peer == from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
   });
-  rng_.shuffle(std::span(scratch_));
   send_message(scratch_, part, payload);
 }
 
