@@ -19,8 +19,7 @@ std::uint64_t socket_key(HostIndex host, std::uint16_t port, bool v6) {
 IpAddress default_v6(HostIndex host) {
   std::array<std::uint8_t, 16> octets{0x2a};
   const std::uint32_t number = host + 1;
-  for (int i = 0; i < 4; ++i)
-    octets[static_cast<std::size_t>(12 + i)] = static_cast<std::uint8_t>(number >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 4; ++i) octets[12 + i] = static_cast<std::uint8_t>(number >> (24 - 8 * i));
   return IpAddress::v6(octets);
 }
 

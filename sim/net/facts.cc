@@ -85,7 +85,7 @@ Result<Facts> Facts::parse(FactsText text) {
   return facts;
 }
 
-Result<> Facts::parse_region_paths(std::string text, std::string name) {
+Result<> Facts::parse_region_paths(std::string text, const std::string& name) {
   constexpr std::size_t kMaxRegions = 64;
   auto table =
       CsvTable::parse(std::move(text), name,
@@ -128,7 +128,7 @@ Result<> Facts::parse_region_paths(std::string text, std::string name) {
   return {};
 }
 
-Result<> Facts::parse_cities(std::string text, std::string name) {
+Result<> Facts::parse_cities(std::string text, const std::string& name) {
   auto table = CsvTable::parse(std::move(text), name, {"id", "city", "country", "region", "lat", "lon"});
   if (!table) return tl::unexpected(table.error());
   std::int64_t lowest = 0;
@@ -156,7 +156,7 @@ Result<> Facts::parse_cities(std::string text, std::string name) {
   return {};
 }
 
-Result<> Facts::parse_city_offsets(std::string text, std::string name) {
+Result<> Facts::parse_city_offsets(std::string text, const std::string& name) {
   auto table = CsvTable::parse(std::move(text), name, {"id", "..."});
   if (!table) return tl::unexpected(table.error());
   const std::size_t width = regions_.size();
@@ -183,7 +183,7 @@ Result<> Facts::parse_city_offsets(std::string text, std::string name) {
   return {};
 }
 
-Result<> Facts::parse_countries(std::string text, std::string name) {
+Result<> Facts::parse_countries(std::string text, const std::string& name) {
   auto table = CsvTable::parse(
       std::move(text), name,
       {"country", "down_p10", "down_p25", "down_p50", "down_p75", "down_p90", "up_p10", "up_p25", "up_p50",
@@ -209,7 +209,7 @@ Result<> Facts::parse_countries(std::string text, std::string name) {
   return {};
 }
 
-Result<std::vector<MixEntry>> Facts::parse_mix(std::string text, std::string name) const {
+Result<std::vector<MixEntry>> Facts::parse_mix(std::string text, const std::string& name) const {
   constexpr std::size_t kMaxEntries = 65'535;
   auto table = CsvTable::parse(std::move(text), name, {"country", "city", "hosting", "share"});
   if (!table) return tl::unexpected(table.error());

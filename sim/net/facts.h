@@ -66,7 +66,7 @@ class Facts {
  public:
   static Result<Facts> load(const std::string& data_folder);
   static Result<Facts> parse(FactsText text);
-  Result<std::vector<MixEntry>> parse_mix(std::string text, std::string name) const;
+  Result<std::vector<MixEntry>> parse_mix(std::string text, const std::string& name) const;
 
   const std::vector<City>& cities() const { return cities_; }
   std::size_t nearest_city(GeoPoint at) const;
@@ -89,10 +89,10 @@ class Facts {
     double intercept_ms = 0;
     double slope_ms_per_km = 0;
   };
-  Result<> parse_cities(std::string text, std::string name);
-  Result<> parse_region_paths(std::string text, std::string name);
-  Result<> parse_city_offsets(std::string text, std::string name);
-  Result<> parse_countries(std::string text, std::string name);
+  Result<> parse_cities(std::string text, const std::string& name);
+  Result<> parse_region_paths(std::string text, const std::string& name);
+  Result<> parse_city_offsets(std::string text, const std::string& name);
+  Result<> parse_countries(std::string text, const std::string& name);
   std::size_t city_with_id(std::int64_t id) const;  // cities_.size() if there is none
 
   std::vector<std::string> regions_;
