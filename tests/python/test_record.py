@@ -37,7 +37,11 @@ def test_tables_are_as_documented(run: mc.Run) -> None:
 
 def test_provenance_says_how_to_do_it_again(run: mc.Run) -> None:
     provenance = run.provenance
-    assert provenance["seed"] == 5 and provenance["backend"] == "flow" and provenance["mesocosm"] == mc.__version__
+    assert (
+        provenance["seed"] == 5
+        and provenance["backend"] == "flow"
+        and provenance["mesocosm"] == mc.__version__
+    )
     assert provenance["command"] == sys.argv and provenance["python"] and provenance["machine"]
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", provenance["started"])
 

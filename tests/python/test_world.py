@@ -179,7 +179,7 @@ def test_interrupt_keeps_the_record(record: Path) -> None:
 
 
 def test_full_disk_keeps_the_record(record: Path) -> None:
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000,) * 2); "
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000,) * 2); "
     code = (
         limit
         + f"import sys, runpy; sys.argv = {['demo', '--nodes', '300', '--until', '600s', '--size', '1KiB', '--out', str(record)]!r}; "
@@ -190,7 +190,7 @@ def test_full_disk_keeps_the_record(record: Path) -> None:
     )
     assert done.returncode == 2, done.stderr
     assert "disk full" in done.stderr and "Traceback" not in done.stderr
-    assert os.path.getsize(record) <= 2_000_000
+    assert os.path.getsize(record) <= 1_000_000
     run = mc.load(record)
     assert len(run.nodes) == 300 and 0 < len(run.messages) < 49
     assert run.ended.startswith("disk full")
