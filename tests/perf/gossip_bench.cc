@@ -1,13 +1,17 @@
 // Gossip as a whole: received copies of messages per second of one core, with the full and the collapsed
 // transport.
 //
-// From the repository root: gossip_bench [nodes [full|collapsed]]; without, 100, 1,000 and (collapsed only)
-// 10,000.
+// From the repository root: gossip_bench [nodes [full|collapsed]]; without, both at 100, 1,000 and 10,000
+// nodes, each in a process of its own, whose largest memory is told too.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "sim/run/world.h"
 
@@ -18,7 +22,7 @@ using namespace mesocosm;
 // Of this process' own time, so that a busy machine does not count.
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-void run(NodeIndex nodes, StackKind stack, std::size_t payload, int messages) {
+double run(NodeIndex nodes, StackKind stack, std::size_t payload, int messages) {
   const auto world = World::flow(1, stack, MeasuredMix{"ethereum_2025"}, "data");
   NodeKind kind;
   kind.gossipsub = GossipSubParams::ethereum();
@@ -51,6 +55,29 @@ void run(NodeIndex nodes, StackKind stack, std::size_t payload, int messages) {
       static_cast<double>(delivered) * 1e-6 / cpu,
       static_cast<double>(delivered) / (static_cast<double>(messages) * (nodes - 1)), cpu, warm_up);
   std::fflush(stdout);
+  return static_cast<double>(received) / cpu;
+}
+
+// Runs one case in a child, so that its memory is its own; returns copies per second.
+double run_apart(NodeIndex nodes, StackKind stack, int messages) {
+  int ends[2];
+  if (pipe(ends) != 0) std::exit(1);
+  const pid_t child = fork();
+  if (child == 0) {
+    const double rate = run(nodes, stack, 1000, messages);
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::printf("%54s largest memory %.2f GiB\n", "", static_cast<double>(usage.ru_maxrss) / (1 << 20));
+    std::fflush(stdout);
+    _exit(write(ends[1], &rate, sizeof rate) == sizeof rate ? 0 : 1);
+  }
+  int status = 0;
+  double rate = 0;
+  waitpid(child, &status, 0);
+  if (status != 0 || read(ends[0], &rate, sizeof rate) != sizeof rate) std::exit(1);
+  close(ends[0]);
+  close(ends[1]);
+  return rate;
 }
 
 }  // namespace
@@ -63,9 +90,10 @@ int main(int argc, char** argv) {
     run(nodes, stack, 1000, static_cast<int>(200'000 / nodes));
     return 0;
   }
-  run(100, StackKind::full, 1000, 300);
-  run(1000, StackKind::full, 1000, 30);
-  run(100, StackKind::collapsed, 1000, 3000);
-  run(1000, StackKind::collapsed, 1000, 300);
-  run(10000, StackKind::collapsed, 1000, 30);
+  for (const NodeIndex nodes : {100u, 1000u, 10000u}) {
+    const double full = run_apart(nodes, StackKind::full, static_cast<int>(30'000 / nodes));
+    const double collapsed = run_apart(nodes, StackKind::collapsed, static_cast<int>(300'000 / nodes));
+    std::printf("%6u nodes: collapsed / full = %.1f\n", nodes, collapsed / full);
+    std::fflush(stdout);
+  }
 }
