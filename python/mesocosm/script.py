@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
         if not isinstance(world, World):
             raise ConfigError(f"the scenario must return a World, not {type(world).__name__}")
         world.parameters = {**values, "until": until}
+        world.scenario = Path(sys.argv[0]).stem
+        world.about = (inspect.getmodule(build).__doc__ or "").strip().partition("\n")[0]
         run = world.run(until, out=out, progress=progress)
         _tell(run, out, report)
         if run.ended == "interrupted":

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -67,7 +68,9 @@ class World:
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
         self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
         self._setup: list[Callable[[], None]] = []
-        self._started = self._ended = False
+        self._started = False
+        self.scenario = ""  # what the report calls the run; "": the record's name
+        self.about = ""  # its question, in a sentence
         self.parameters: dict[str, Any] = {}
 
     # --- building ------------------------------------------------------------------------------------------------
@@ -169,11 +172,12 @@ class World:
         return load(path)
 
     def _close(self, ended: str, began: float) -> None:
-        self._ended = True
         self._core.finish(ended, time.perf_counter() - began)
 
     def _provenance(self, until: Duration) -> dict[str, Any]:
         return {
+            "scenario": self.scenario,
+            "about": self.about,
             "mesocosm": _core.__version__,
             "commit": _commit(),
             "parameters": self.parameters,
@@ -187,6 +191,7 @@ class World:
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "python": platform.python_version(),
             "numpy": np.__version__,
+            "hdf5": h5py.version.hdf5_version,
             "machine": f"{platform.system()} {platform.machine()}",
         }
 

@@ -1,4 +1,5 @@
-// The version of this software, the one place that says it to programs; pyproject.toml and CMakeLists.txt agree with it.
+// The version of this software, the one place that says it to programs; pyproject.toml and CMakeLists.txt
+// agree with it.
 #pragma once
 
 #include <string_view>
