@@ -167,7 +167,12 @@ void World::begin(NodeIndex index) {
   config.key = m.key;
   config.listen = {backend_->listen_address(index)};
   config.perf = true;
-  if (m.kind.gossipsub) config.gossipsub.emplace().params = *m.kind.gossipsub;
+  if (m.kind.gossipsub) {
+    GossipSubOptions& gossipsub = config.gossipsub.emplace();
+    gossipsub.params = *m.kind.gossipsub;
+    if (internet_ != nullptr)
+      gossipsub.checks = &message_checks_;  // on real sockets each node does its own work
+  }
   auto node = Node::make(env, std::move(config), std::span(&transport, 1));
   if (!node) throw ConfigError(name_of(index) + " cannot listen: " + node.error().message());
   m.node = std::move(*node);

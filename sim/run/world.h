@@ -108,7 +108,8 @@ class World {
 
   Rng rng_;
   Subscriber subscriber_;
-  std::unique_ptr<Internet> internet_;  // null on "real"
+  SharedMessageChecks message_checks_{512};  // what one node found out of a message, the others need not
+  std::unique_ptr<Internet> internet_;       // null on "real"
   std::unique_ptr<Recorder> recorder_;
   Duration ran_{};      // wall time given to advance(), about
   Duration unsaved_{};  // of which since the record was flushed
