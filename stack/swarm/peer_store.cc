@@ -128,7 +128,7 @@ Bytes PeerStore::signed_record(const PeerId& peer) const {
   return of != nullptr && of->certified ? of->known : Bytes{};
 }
 
-void PeerStore::set_protocols(const PeerId& peer, std::vector<std::string> protocols) {
+void PeerStore::set_protocols(const PeerId& peer, const std::vector<std::string>& protocols) {
   std::string names;
   for (const std::string& name : protocols) {
     if (name.empty() || name.find('\n') != std::string::npos) continue;

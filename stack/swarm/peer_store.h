@@ -40,7 +40,7 @@ class PeerStore {
   Bytes signed_record(const PeerId& peer) const;               // the envelope, or empty
 
   // Names that multistream-select could not carry (empty, or with a newline) are not kept.
-  void set_protocols(const PeerId& peer, std::vector<std::string> protocols);
+  void set_protocols(const PeerId& peer, const std::vector<std::string>& protocols);
   bool knows_protocols(const PeerId& peer) const;
   bool speaks(const PeerId& peer, std::string_view protocol) const;
   std::vector<std::string> protocols(const PeerId& peer) const;

@@ -521,10 +521,10 @@ void Swarm::unobserve(SwarmObserver& observer) {
   impl_->env.clock.defer(impl_->graveyard_task);
 }
 
-void Swarm::set_peer_protocols(const PeerId& peer, std::vector<std::string> protocols) {
+void Swarm::set_peer_protocols(const PeerId& peer, const std::vector<std::string>& protocols) {
   const bool known = impl_->peers.knows_protocols(peer);
   const std::vector<std::string> before = impl_->peers.protocols(peer);
-  impl_->peers.set_protocols(peer, std::move(protocols));
+  impl_->peers.set_protocols(peer, protocols);
   if (known && impl_->peers.protocols(peer) == before) return;
   impl_->tell([&](SwarmObserver& observer) { observer.on_peer_protocols(peer); });
 }

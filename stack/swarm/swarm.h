@@ -100,7 +100,7 @@ class Swarm final {
   void observe(SwarmObserver& observer);
   void unobserve(SwarmObserver& observer);
   // For identify: the peer's protocols are now these.
-  void set_peer_protocols(const PeerId& peer, std::vector<std::string> protocols);
+  void set_peer_protocols(const PeerId& peer, const std::vector<std::string>& protocols);
 
  private:
   struct Impl;
