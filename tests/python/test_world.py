@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -145,16 +146,42 @@ def test_wrong_arguments_end_with_exit_code_2() -> None:
         assert "Traceback" not in done.stderr and done.stderr.strip(), arguments
 
 
-def test_port_in_use_ends_with_one_error() -> None:
-    import socket
+SCENARIO = """
+import mesocosm as mc
 
+
+def build(p):
+    internet = mc.internet.matrix(p.matrix) if p.matrix else None
+    world = mc.World(backend=p.backend, internet=internet, port=p.port)
+    world.add(2, mc.GossipSub())
+    return world
+
+
+if __name__ == "__main__":
+    mc.main(build, params=dict(matrix="", backend="flow", port=0), until="1s")
+"""
+
+
+def test_what_cannot_be_used_ends_with_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    script = tmp_path / "scenario.py"
+    script.write_text(SCENARIO)
+    (tmp_path / "words.csv").write_text("0,1,2\n1,0,ten\n2,3,0\n")
+    (tmp_path / "not-an-archive.npz").write_bytes(b"\0\1\2\3" * 9)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        world = mc.World(backend="real", port=taken.getsockname()[1])
-        world.add(1, mc.GossipSub())
-        with pytest.raises(mc.ConfigError, match="address in use"):
-            world.run("1s")
+        for arguments, words in [
+            (["--matrix", tmp_path / "missing.csv"], "missing.csv"),
+            (["--matrix", tmp_path / "words.csv"], "words.csv"),
+            (["--matrix", tmp_path / "not-an-archive.npz"], "not-an-archive.npz"),
+            (["--backend", "real", "--port", taken.getsockname()[1]], "address in use"),
+            (["--out", tmp_path / "no" / "folder.h5"], "no folder"),
+            (["--out", tmp_path], str(tmp_path)),
+        ]:
+            done = run_script(*arguments, script=str(script))
+            assert done.returncode == 2, (arguments, done.stderr)
+            assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("error: "), done.stderr
+            assert words in done.stderr, done.stderr
 
 
 def test_interrupt_keeps_the_record(record: Path) -> None:
