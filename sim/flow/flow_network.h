@@ -24,12 +24,10 @@ struct Parcel;
 
 // How it behaves (docs/flow-model.md has the equations):
 //  - Every host has one IPv4 and one IPv6 address. Connecting where nobody listens fails after one round trip
-//  (refused),
-//    to an address that no host has at once (unreachable), over a cut after the retries of SYN (timeout, 63
-//    s).
+//    (refused), to an address that no host has at once (unreachable), over a cut after the retries of SYN
+//    (timeout, 63 s).
 //  - Over a cut, data waits for retransmission with exponential back-off, goes on after healing, and fails
-//  after
-//    100 s without any acknowledgement (timeout).
+//    after 100 s without any acknowledgement (timeout).
 //  - Names are answered after kResolveTime from what was registered here.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
 class FlowNetwork {

@@ -3,8 +3,7 @@
 //
 //   filling ──(a table's chunk is full)──▶ appended ──(every few MiB, flush())──▶ on disk
 //      │
-//      └─(no room for a batch beside the reserve)──▶ every batch into the reserve, close, Error{io, "disk
-//      full"}
+//      └─(no room for a batch beside the reserve)──▶ every batch into the reserve, close, "disk full"
 //
 // Written through HDF5's single-writer multiple-reader mode: metadata goes out in an order that a reader, or
 // whoever opens the file after a kill, can follow. Fixed-size rows only, and no new tables or attributes

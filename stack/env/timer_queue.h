@@ -19,9 +19,8 @@ namespace mesocosm {
 // buckets by the highest 8-bit digit in which their deadline differs from `base_`, as in a radix heap (Ahuja,
 // Mehlhorn, Orlin and Tarjan 1990):
 //
-//   level 7 [ . . . . ] ... level 2 [ . . # . # ]   level 1 [ . # # . ]   level 0 [ . # ]      run [ a b c d
-//   ... ] 2^56 ns each            65 us each              256 ns each           1 ns: only ties      base_ ..
-//   run_last_
+//   level 7 [ . . . . ] ... level 2 [ . . # . # ]   level 1 [ . # # . ]   level 0 [ . # ]      run [ a b c d ... ]
+//           2^56 ns each            65 us each              256 ns each           1 ns: ties       base_ .. run_last_
 //
 // When the run is empty, the first bucket becomes the new run if it is small (as in the ladder queue of Tang,
 // Goh and Thng 2005), else it is dealt out to the levels below. A timer is therefore moved about twice, in

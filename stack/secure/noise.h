@@ -157,8 +157,9 @@ Result<NoisePeer> decode_noise_payload(ByteView payload, const NoiseKey& remote_
 std::string_view choose_muxer(std::span<const std::string> theirs, std::span<const std::string_view> ours,
                               NoiseRole our_role);
 
-// States:  initiator: start ──▶ awaiting_reply ──▶ done       responder: awaiting_first ──▶ awaiting_last ──▶
-// done
+// States:
+//   initiator: start ──▶ awaiting_reply ──▶ done
+//   responder: awaiting_first ──▶ awaiting_last ──▶ done
 class NoiseHandshake {
  public:
   enum class State : std::uint8_t {

@@ -2,9 +2,9 @@
 // again unless the muxer was negotiated early, and Yamux (libp2p/specs,
 // connections/README.md#upgrading-connections).
 //
-//   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open ──▶ closing ──▶
-//   closed
+//   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open
 //                                                    └──▶ selecting_muxer ──────────▲
+//   open ──▶ closing ──▶ closed
 //   (any state before open) ──▶ failed upgrade, told to the observer
 //
 // Output is gathered: writes mark streams, and one flush at the end of the turn takes what the byte stream

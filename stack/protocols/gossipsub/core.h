@@ -11,9 +11,8 @@
 //         └───────────────────────────┤                                                     │
 //                                     └──────────── PRUNE either way: backing off ◀─────────┘
 //
-//   member   hears of messages by IHAVE now and then, asks by IWANT; gets what we publish ourselves (flood
-//   publish) mesh     gets every message in full; so do explicit and floodsub peers, which are never in the
-//   mesh
+//   member   hears of messages by IHAVE now and then, asks by IWANT; gets what we publish (flood publish)
+//   mesh     gets every message in full; so do explicit and floodsub peers, which are never in the mesh
 //
 // and in a topic that we only publish to: member or fanout (gets what we publish; ends fanout_ttl after the
 // last one).

@@ -5,9 +5,9 @@
 // RPC, each message as one shared frame (see rpc.h).
 //
 // The life of a peer here:
-//   connected ──(speaks pubsub: identify said so, or it opened a stream to us)──▶ linked: outbound stream
-//   open linked ──(its last connection ends)──▶ gone linked ──(our stream fails)──▶ waiting ──(next
-//   heartbeat, at most 4 times)──▶ linked
+//   connected ──(speaks pubsub: identify said so, or it opened a stream to us)──▶ linked: outbound stream open
+//   linked ──(its last connection ends)──▶ gone
+//   linked ──(our stream fails)──▶ waiting ──(next heartbeat, at most 4 times)──▶ linked
 #pragma once
 
 #include <cstddef>
