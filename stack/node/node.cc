@@ -17,6 +17,9 @@ KeyPair make_key(Entropy& entropy) {
 
 Result<std::unique_ptr<Node>> Node::make(const Env& env, NodeConfig config,
                                          std::span<const TransportFactory> transports) {
+  if (config.gossipsub) {
+    if (auto valid = config.gossipsub->params.validate(); !valid) return tl::unexpected(valid.error());
+  }
   const std::vector<Multiaddr> listen = std::move(config.listen);
   std::unique_ptr<Node> node(new Node(env, std::move(config), transports));
   for (const Multiaddr& address : listen) {

@@ -42,7 +42,7 @@ using TransportFactory = std::function<std::unique_ptr<Transport>(const Transpor
 
 class Node {
  public:
-  // Errors: those of Swarm::listen.
+  // Errors: those of GossipSubParams::validate and Swarm::listen.
   static Result<std::unique_ptr<Node>> make(const Env& env, NodeConfig config,
                                             std::span<const TransportFactory> transports);
   ~Node();
