@@ -1,6 +1,7 @@
 // TimerQueue against the obvious model, a std::set of (deadline, arming order).
 #include "stack/env/timer_queue.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <set>
@@ -43,7 +44,8 @@ void compare_with_model(std::uint64_t seed, std::int64_t spread, std::size_t tim
           queue.remove(timer);
         }
         const std::int64_t delay = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(spread)));
-        const Time deadline = now + Duration(rng.below(4) == 0 ? delay >> rng.below(40) : delay);
+        const Duration until(rng.below(4) == 0 ? delay >> rng.below(40) : delay);
+        const Time deadline = now + std::min(until, Time::max() - now);
         timer.queued = true;
         timer.order = order++;
         queue.push(timer, deadline);
