@@ -60,7 +60,9 @@ void compare_with_model(std::uint64_t seed, std::int64_t spread, std::size_t tim
         }
         break;
       case 5:  // run on for a while
-        now += Duration(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(spread)) / timers));
+        now += std::min(
+            Duration(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(spread)) / timers)),
+            Time::max() - now);
         [[fallthrough]];
       default: {  // pop one
         const Time limit = now;
