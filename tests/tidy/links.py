@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def documents() -> list[Path]:
-    skipped = {"build", ".venv", "out", ".git"}
-    return sorted(p for p in ROOT.rglob("*.md") if not skipped & set(p.relative_to(ROOT).parts))
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(ROOT / name for name in listed.stdout.splitlines())
 
 
 def broken_links(document: Path) -> list[str]:
