@@ -18,7 +18,7 @@ inline constexpr Duration kPatience = 60s;
 // Runs `test` on each backend, in a section of its name.
 template <class Test>
 void each_backend(Test&& test) {
-  if (backends().empty()) WARN("no backend is registered");
+  if (backends().empty()) FAIL("no backend is registered");
   for (const BackendEntry& entry : backends()) {
     DYNAMIC_SECTION(entry.name) {
       const std::unique_ptr<ConformanceBackend> env = entry.make();
