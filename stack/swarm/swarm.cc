@@ -145,6 +145,9 @@ struct Swarm::Impl::Listen final : Listening::Events {
   void on_connection(std::unique_ptr<Connection> connection) override {
     swarm.on_inbound(std::move(connection));
   }
+  void on_refused(const Multiaddr& remote, const Error& error) override {
+    swarm.tell([&](SwarmObserver& observer) { observer.on_inbound_failed(remote, error); });
+  }
 
   Impl& swarm;
   std::unique_ptr<Listening> listening;

@@ -36,6 +36,10 @@ class SwarmObserver {
   virtual void on_dial_failed(const PeerId& peer, const Error& error) {
     static_cast<void>(peer), static_cast<void>(error);
   }
+  // Somebody reached us and no connection came of it: the handshake failed or took too long.
+  virtual void on_inbound_failed(const Multiaddr& remote, const Error& error) {
+    static_cast<void>(remote), static_cast<void>(error);
+  }
   // Its connection was refused by one of our limits; `error` (ErrorCode::limit) names it.
   virtual void on_refused(const PeerId& peer, const Error& error) {
     static_cast<void>(peer), static_cast<void>(error);

@@ -142,14 +142,20 @@ class TcpTransport::TcpListening final : public Listening,
 
  private:
   void on_accept(std::unique_ptr<ByteStream> stream) override {
-    if (pending_.size() >= transport_.max_pending_inbound_) return;  // dropped: the peer sees a reset
+    if (pending_.size() >= transport_.max_pending_inbound_) {  // dropped: the peer sees a reset
+      events_.on_refused(Multiaddr::tcp(stream->remote()), {ErrorCode::limit, "too many handshakes under way"});
+      return;
+    }
     auto& connection = pending_.emplace_back(std::make_unique<UpgradedConnection>(
         transport_.context_, Direction::inbound, nullptr, Multiaddr{}, *this));
     connection->attach(std::move(stream));
   }
 
   void on_upgraded(UpgradedConnection& connection) override { events_.on_connection(take(connection)); }
-  void on_upgrade_failed(UpgradedConnection& connection, Error) override { take(connection).reset(); }
+  void on_upgrade_failed(UpgradedConnection& connection, Error error) override {
+    const auto failed = take(connection);
+    events_.on_refused(failed->info().remote, error);
+  }
 
   std::unique_ptr<UpgradedConnection> take(UpgradedConnection& connection) {
     const auto at = std::find_if(pending_.begin(), pending_.end(),

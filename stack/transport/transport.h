@@ -113,6 +113,11 @@ class Listening {
   class Events {
    public:
     virtual void on_connection(std::unique_ptr<Connection> connection) = 0;
+    // Somebody connected and did not come to be a connection: `error` says why (a handshake that failed or
+    // took too long, a limit of ours).
+    virtual void on_refused(const Multiaddr& remote, const Error& error) {
+      static_cast<void>(remote), static_cast<void>(error);
+    }
 
    protected:
     ~Events() = default;

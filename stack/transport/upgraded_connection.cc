@@ -111,6 +111,7 @@ UpgradedConnection::~UpgradedConnection() {
 void UpgradedConnection::attach(std::unique_ptr<ByteStream> stream) {
   stream_ = std::move(stream);
   stream_->set_events(*this);
+  if (info_.remote.empty()) info_.remote = Multiaddr::tcp(stream_->remote());
   context_.clock.arm_after(timer_, context_.options.handshake_timeout);
   if (info_.direction == Direction::inbound) begin();
 }
@@ -350,7 +351,6 @@ bool UpgradedConnection::finish_upgrade() {
   info_.security = kNoiseId;
   info_.muxer = kYamuxId;
   info_.local = Multiaddr::tcp(stream_->local());
-  if (info_.remote.empty()) info_.remote = Multiaddr::tcp(stream_->remote());
   mux_.emplace(info_.direction == Direction::outbound, context_.options.yamux, handshake_->rtt);
   state_ = State::open;
   if (context_.options.keepalive > Duration::zero()) {
