@@ -80,32 +80,6 @@ NoiseTransport::~NoiseTransport() {
   wipe(receive_key_);
 }
 
-Bytes NoiseTransport::seal(std::span<const Bytes> plaintext) {
-  std::size_t left = 0;
-  for (const Bytes& slice : plaintext) left += slice.size();
-  return Bytes::build(sealed_size(left), [&](MutableByteView out) {
-    std::size_t at = 0, which = 0, offset = 0;
-    while (left > 0) {
-      const std::size_t size = std::min(left, kNoiseMaxPlaintext);
-      const MutableByteView frame = out.subspan(at, size + kNoiseOverhead);
-      for (std::size_t filled = 0; filled < size;) {
-        const Bytes& slice = plaintext[which];
-        const std::size_t n = std::min(size - filled, slice.size() - offset);
-        if (n > 0) std::memcpy(frame.data() + kNoiseLength + filled, slice.data() + offset, n);
-        filled += n;
-        offset += n;
-        if (offset == slice.size()) {
-          ++which;
-          offset = 0;
-        }
-      }
-      seal_frame(frame);
-      at += frame.size();
-      left -= size;
-    }
-  });
-}
-
 void NoiseTransport::seal_frame(MutableByteView frame) {
   MC_ASSERT(frame.size() >= kNoiseOverhead && frame.size() <= kNoiseLength + kNoiseMaxMessage);
   const std::size_t size = frame.size() - kNoiseOverhead;
@@ -138,7 +112,7 @@ Result<std::optional<Bytes>> NoiseTransport::open(Bytes& input) {
 
 // --- The pattern
 
-NoiseXX::NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
+NoiseXX::NoiseXX(SecurityRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
                  const NoiseKey& ephemeral_secret, ByteView prologue)
     : static_secret_(static_secret),
       static_public_(static_public),
@@ -261,7 +235,8 @@ Result<Bytes> NoiseXX::read(ByteView message) {
 NoiseTransport NoiseXX::split() const {
   MC_ASSERT(done());
   const auto keys = hkdf<2>(chaining_key_, {});
-  return role_ == NoiseRole::initiator ? NoiseTransport(keys[0], keys[1]) : NoiseTransport(keys[1], keys[0]);
+  return role_ == SecurityRole::initiator ? NoiseTransport(keys[0], keys[1])
+                                          : NoiseTransport(keys[1], keys[0]);
 }
 
 // --- libp2p's payload
@@ -325,12 +300,12 @@ Result<NoisePeer> decode_noise_payload(ByteView payload, const NoiseKey& remote_
 }
 
 std::string_view choose_muxer(std::span<const std::string> theirs, std::span<const std::string_view> ours,
-                              NoiseRole our_role) {
+                              SecurityRole our_role) {
   const auto ours_in = [&](std::string_view name) {
     const auto at = std::find(ours.begin(), ours.end(), name);
     return at == ours.end() ? std::string_view{} : *at;
   };
-  if (our_role == NoiseRole::responder) {
+  if (our_role == SecurityRole::responder) {
     for (const std::string& name : theirs) {
       if (const auto mine = ours_in(name); !mine.empty()) return mine;
     }
@@ -344,13 +319,15 @@ std::string_view choose_muxer(std::span<const std::string> theirs, std::span<con
 
 // --- The handshake
 
-NoiseHandshake::NoiseHandshake(NoiseRole role, const NoiseIdentity& identity,
-                               std::span<const std::string_view> muxers, const NoiseKey& ephemeral_secret)
+NoiseHandshake::NoiseHandshake(SecurityRole role, const NoiseIdentity& identity,
+                               std::span<const std::string_view> muxers, const NoiseKey& ephemeral_secret,
+                               const PeerId& expected)
     : xx_(role, identity.static_secret(), identity.static_public(), ephemeral_secret),
       identity_(identity),
       muxers_(muxers.begin(), muxers.end()),
+      expected_(expected),
       role_(role),
-      state_(role == NoiseRole::initiator ? State::start : State::awaiting_first) {}
+      state_(role == SecurityRole::initiator ? State::start : State::awaiting_first) {}
 
 Bytes NoiseHandshake::start() {
   MC_ASSERT(state_ == State::start);
@@ -391,10 +368,16 @@ Result<void> NoiseHandshake::on_peer(ByteView payload) {
   auto peer = decode_noise_payload(payload, xx_.remote_static());
   if (!peer) return tl::unexpected<Error>(std::move(peer.error()));
   peer_ = std::move(*peer);
+  if (auto checked = check_expected(peer_.id, expected_); !checked) return checked;
   if (muxers_.empty() || peer_.muxers.empty()) return {};
   muxer_ = choose_muxer(peer_.muxers, muxers_, role_);
   if (muxer_.empty()) return fail(ErrorCode::negotiation_failed, "no muxer in common");
   return {};
+}
+
+std::unique_ptr<SecurityHandshake> NoiseSecurity::begin(const HandshakeRequest& request) {
+  return std::make_unique<NoiseHandshake>(request.role, identity_, request.muxers, request.seed,
+                                          request.expected);
 }
 
 }  // namespace mesocosm

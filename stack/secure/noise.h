@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@
 #include "stack/base/bytes.h"
 #include "stack/base/result.h"
 #include "stack/crypto/keys.h"
+#include "stack/secure/security.h"
 #include "stack/wire/peer_id.h"
 
 namespace mesocosm {
@@ -34,7 +36,6 @@ inline constexpr std::size_t kNoiseMaxPlaintext = kNoiseMaxMessage - kNoiseTag;
 inline constexpr std::size_t kNoiseMaxHandshakeMessage = 16 * 1024;  // ours; certificates hashes and all fit
 
 using NoiseKey = std::array<std::uint8_t, 32>;
-enum class NoiseRole : std::uint8_t { initiator, responder };
 
 // Collects one length-prefixed message from slices that are cut anywhere. Holds bytes only while it is
 // incomplete.
@@ -57,25 +58,19 @@ class NoiseFrame {
 
 // After the handshake: two keys with their nonces, and a frame that is not complete yet. Idle it owns no
 // memory.
-class NoiseTransport {
+class NoiseTransport final : public SecureChannel {
  public:
+  static constexpr FrameShape kShape{kNoiseLength, kNoiseTag, kNoiseMaxPlaintext};
+
   NoiseTransport() = default;
   NoiseTransport(const NoiseKey& send, const NoiseKey& receive) : send_key_(send), receive_key_(receive) {}
   NoiseTransport(NoiseTransport&&) = default;
   NoiseTransport& operator=(NoiseTransport&&) = default;
-  ~NoiseTransport();  // wipes the keys
+  ~NoiseTransport() override;  // wipes the keys
 
-  // Bytes that `plaintext` bytes become.
-  static constexpr std::size_t sealed_size(std::size_t plaintext) {
-    return plaintext + (plaintext + kNoiseMaxPlaintext - 1) / kNoiseMaxPlaintext * kNoiseOverhead;
-  }
-  // Joins slices and seals them as full frames, in one new buffer.
-  Bytes seal(std::span<const Bytes> plaintext);
-  // Seals one frame in place: `frame` has room for the length, the plaintext (there already) and the tag.
-  void seal_frame(MutableByteView frame);
-  // Takes what belongs to the next frame off `input`; its plaintext once it is complete.
-  // Errors: authentication, bad_encoding (a frame shorter than its tag).
-  Result<std::optional<Bytes>> open(Bytes& input);
+  FrameShape shape() const override { return kShape; }
+  void seal_frame(MutableByteView frame) override;
+  Result<std::optional<Bytes>> open(Bytes& input) override;
 
  private:
   NoiseKey send_key_{};
@@ -89,13 +84,13 @@ class NoiseTransport {
 class NoiseXX {
  public:
   // `static_public` belongs to `static_secret`.
-  NoiseXX(NoiseRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
+  NoiseXX(SecurityRole role, const NoiseKey& static_secret, const NoiseKey& static_public,
           const NoiseKey& ephemeral_secret, ByteView prologue = {});
   ~NoiseXX();  // wipes the keys
   NoiseXX(const NoiseXX&) = delete;
   NoiseXX& operator=(const NoiseXX&) = delete;
 
-  bool our_turn() const { return (messages_ % 2 == 0) == (role_ == NoiseRole::initiator); }
+  bool our_turn() const { return (messages_ % 2 == 0) == (role_ == SecurityRole::initiator); }
   bool done() const { return messages_ == 3; }
   // The next message, length-prefixed. Requires our_turn(). Error: protocol_violation (a peer's key of small
   // order).
@@ -122,7 +117,7 @@ class NoiseXX {
   NoiseKey hash_, chaining_key_, key_{};
   std::uint64_t nonce_ = 0;
   std::uint8_t messages_ = 0;
-  NoiseRole role_;
+  SecurityRole role_;
   bool has_key_ = false;
 };
 
@@ -143,9 +138,7 @@ class NoiseIdentity {
   Bytes signed_key_;  // fields 1 and 2 of NoiseHandshakePayload
 };
 
-struct NoisePeer {
-  PeerId id;
-  Bytes public_key;                 // serialized PublicKey protobuf
+struct NoisePeer : SecurePeer {
   std::vector<std::string> muxers;  // in the peer's order; empty: it did not send the extension
 };
 
@@ -155,12 +148,12 @@ Result<NoisePeer> decode_noise_payload(ByteView payload, const NoiseKey& remote_
 
 // The first of the initiator's muxers that the responder speaks too; empty if there is none.
 std::string_view choose_muxer(std::span<const std::string> theirs, std::span<const std::string_view> ours,
-                              NoiseRole our_role);
+                              SecurityRole our_role);
 
 // States:
 //   initiator: start ──▶ awaiting_reply ──▶ done
 //   responder: awaiting_first ──▶ awaiting_last ──▶ done
-class NoiseHandshake {
+class NoiseHandshake final : public SecurityHandshake {
  public:
   enum class State : std::uint8_t {
     start,           // initiator: start() was not called
@@ -172,21 +165,20 @@ class NoiseHandshake {
   };
 
   // `identity` and the views in `muxers` must outlive the handshake. `ephemeral_secret`: fresh random bytes.
-  // `muxers` empty: no early muxer negotiation.
-  NoiseHandshake(NoiseRole role, const NoiseIdentity& identity, std::span<const std::string_view> muxers,
-                 const NoiseKey& ephemeral_secret);
+  // `muxers` empty: no early muxer negotiation. `expected` empty: anybody.
+  NoiseHandshake(SecurityRole role, const NoiseIdentity& identity, std::span<const std::string_view> muxers,
+                 const NoiseKey& ephemeral_secret, const PeerId& expected = {});
 
-  Bytes start();  // message 1, to be sent
-  // Takes handshake messages off `input`; returns what to send, perhaps nothing. When state() is done, what
-  // is left of `input` belongs to transport(). Errors: as decode_noise_payload; negotiation_failed without a
-  // common muxer.
-  Result<Bytes> on_bytes(Bytes& input);
+  Bytes start() override;
+  // Errors: as decode_noise_payload; peer_mismatch; negotiation_failed without a common muxer.
+  Result<Bytes> on_bytes(Bytes& input) override;
 
   State state() const { return state_; }
-  const NoisePeer& peer() const { return peer_; }
-  // The muxer that was negotiated early; empty: multistream has to.
-  std::string_view muxer() const { return muxer_; }
+  bool done() const override { return state_ == State::done; }
+  const NoisePeer& peer() const override { return peer_; }
+  std::string_view muxer() const override { return muxer_; }
   NoiseTransport transport() const { return xx_.split(); }
+  std::unique_ptr<SecureChannel> channel() override { return std::make_unique<NoiseTransport>(xx_.split()); }
 
  private:
   Result<Bytes> on_message(ByteView message);
@@ -196,10 +188,23 @@ class NoiseHandshake {
   NoiseFrame frame_;
   const NoiseIdentity& identity_;
   std::vector<std::string_view> muxers_;
+  PeerId expected_;
   NoisePeer peer_;
   std::string_view muxer_;
-  NoiseRole role_;
+  SecurityRole role_;
   State state_;
+};
+
+class NoiseSecurity final : public Security {
+ public:
+  NoiseSecurity(const KeyPair& identity, const NoiseKey& static_secret)
+      : identity_(identity, static_secret) {}
+
+  std::string_view id() const override { return kNoiseId; }
+  std::unique_ptr<SecurityHandshake> begin(const HandshakeRequest& request) override;
+
+ private:
+  NoiseIdentity identity_;
 };
 
 static_assert(sizeof(NoiseTransport) <= 128);

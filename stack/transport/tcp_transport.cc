@@ -48,12 +48,6 @@ std::optional<NamedEndpoint> named_endpoint(const Multiaddr& address) {
   return named;
 }
 
-NoiseKey fresh_key(Entropy& entropy) {
-  NoiseKey key;
-  entropy.fill(key);
-  return key;
-}
-
 }  // namespace
 
 // resolving (names only) ──▶ trying one endpoint after the other ──▶ connected, or the last one's error
@@ -174,12 +168,8 @@ class TcpTransport::TcpListening final : public Listening,
 TcpTransport::TcpTransport(Env& env, const KeyPair& identity, const ProtocolTable& protocols,
                            TcpOptions options, TrafficCounters* traffic)
     : env_(env),
-      context_{env.clock,
-               env.entropy,
-               protocols,
-               traffic == nullptr ? own_traffic_ : *traffic,
-               NoiseIdentity(identity, fresh_key(env.entropy)),
-               options.upgrade},
+      context_(env, identity, protocols, traffic == nullptr ? own_traffic_ : *traffic,
+               std::move(options.upgrade)),
       max_pending_inbound_(options.max_pending_inbound) {}
 
 bool TcpTransport::can_dial(const Multiaddr& address) const {

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "stack/base/assert.h"
+#include "stack/secure/noise.h"
 
 namespace mesocosm {
 namespace {
 
-constexpr std::string_view kSecurities[] = {kNoiseId};
 constexpr std::string_view kMuxers[] = {kYamuxId};
 constexpr std::size_t kReadSize = 256 * 1024;
 constexpr std::size_t kMaxBatch = 256 * 1024;  // plaintext sealed at once
@@ -39,16 +39,43 @@ class TableChooser final : public MultistreamChooser {
   const ProtocolTable& table_;
 };
 
+std::unique_ptr<Security> make_security(SecurityProtocol protocol, const KeyPair& identity,
+                                        Entropy& entropy) {
+  switch (protocol) {
+    case SecurityProtocol::noise: {
+      NoiseKey static_secret;
+      entropy.fill(static_secret);
+      return std::make_unique<NoiseSecurity>(identity, static_secret);
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+UpgradeContext::UpgradeContext(Env& env, const KeyPair& identity, const ProtocolTable& table,
+                               TrafficCounters& counters, UpgradeOptions wishes)
+    : clock(env.clock),
+      entropy(env.entropy),
+      protocols(table),
+      traffic(counters),
+      options(std::move(wishes)) {
+  MC_ASSERT(!options.securities.empty());
+  for (SecurityProtocol protocol : options.securities) {
+    securities.push_back(make_security(protocol, identity, entropy));
+  }
+}
 
 // What is needed until the connection is open.
 struct UpgradedConnection::Handshake {
   Observer& observer;
   PeerId expected;  // empty: anybody
-  std::optional<MultistreamDialer> dialer;
-  std::optional<MultistreamListener> listener;
-  std::optional<NoiseHandshake> noise;
-  Time sent_at{};  // our last Noise message
+  std::optional<MultistreamDialer> dialer{};
+  std::optional<MultistreamListener> listener{};
+  std::vector<std::string_view> names{};  // what a listener may select now
+  std::string_view selected{};            // by multistream; empty while it is under way
+  std::unique_ptr<SecurityHandshake> security{};
+  Time sent_at{};  // our last message of the security handshake
   Duration rtt{};
 };
 
@@ -90,8 +117,7 @@ class UpgradedConnection::Watch {
 
 UpgradedConnection::UpgradedConnection(UpgradeContext& context, Direction direction, const PeerId* expected,
                                        Multiaddr remote, Observer& observer)
-    : context_(context),
-      handshake_(new Handshake{observer, expected == nullptr ? PeerId{} : *expected, {}, {}, {}, {}, {}}) {
+    : context_(context), handshake_(new Handshake{observer, expected == nullptr ? PeerId{} : *expected}) {
   info_.direction = direction;
   info_.remote = std::move(remote);
 }
@@ -116,16 +142,11 @@ void UpgradedConnection::attach(std::unique_ptr<ByteStream> stream) {
   if (info_.direction == Direction::inbound) begin();
 }
 
-bool UpgradedConnection::begin() {
-  state_ = State::selecting_security;
+void UpgradedConnection::begin() {
   context_.clock.arm_after(timer_, context_.options.handshake_timeout);
-  if (info_.direction == Direction::inbound) {
-    handshake_->listener.emplace();
-  } else {
-    handshake_->dialer.emplace(kSecurities);
-    send_handshake(handshake_->dialer->start());
-  }
-  return true;
+  std::vector<std::string_view> names;
+  for (const auto& security : context_.securities) names.push_back(security->id());
+  begin_selection(State::selecting_security, std::move(names));
 }
 
 // --- The byte stream's events
@@ -229,7 +250,7 @@ bool UpgradedConnection::consume(Bytes input) {
         break;
       case State::selecting_muxer:
       case State::open: {
-        auto frame = noise_.open(input);
+        auto frame = channel_->open(input);
         if (!frame) {
           if (state_ == State::open) return end(std::move(frame.error()));
           fail_upgrade(std::move(frame.error()));
@@ -251,27 +272,40 @@ bool UpgradedConnection::consume(Bytes input) {
   }
 }
 
+// Begins multistream for one of `names`.
+void UpgradedConnection::begin_selection(State state, std::vector<std::string_view> names) {
+  state_ = state;
+  handshake_->selected = {};
+  if (info_.direction == Direction::inbound) {
+    handshake_->names = std::move(names);
+    handshake_->listener.emplace();
+  } else {
+    handshake_->dialer.emplace(names);
+    send_handshake(handshake_->dialer->start());
+  }
+}
+
 // Runs whichever side of multistream is under way; what follows the selection is left in `input`.
 bool UpgradedConnection::negotiate(Bytes& input) {
   Result<Bytes> reply = fail(ErrorCode::none);
-  bool selected = false;
+  const auto take = [&](auto& core) {
+    if (core.state() != MultistreamState::selected) return;
+    handshake_->selected = core.selected();
+    input = core.take_rest();
+  };
   if (handshake_->dialer) {
     reply = handshake_->dialer->on_bytes(std::move(input));
-    selected = handshake_->dialer->state() == MultistreamState::selected;
-    if (selected) input = handshake_->dialer->take_rest();
+    take(*handshake_->dialer);
   } else {
-    const ListChooser chooser(state_ == State::selecting_security ? std::span(kSecurities)
-                                                                  : std::span(kMuxers));
-    reply = handshake_->listener->on_bytes(std::move(input), chooser);
-    selected = handshake_->listener->state() == MultistreamState::selected;
-    if (selected) input = handshake_->listener->take_rest();
+    reply = handshake_->listener->on_bytes(std::move(input), ListChooser(handshake_->names));
+    take(*handshake_->listener);
   }
   if (!reply) {
     fail_upgrade(std::move(reply.error()));
     return false;
   }
   if (!reply->empty()) send_handshake(std::move(*reply));
-  if (!selected) return true;
+  if (handshake_->selected.empty()) return true;
   handshake_->dialer.reset();
   handshake_->listener.reset();
   return true;
@@ -279,77 +313,68 @@ bool UpgradedConnection::negotiate(Bytes& input) {
 
 bool UpgradedConnection::select_security(Bytes& input) {
   if (!negotiate(input)) return false;
-  if (handshake_->dialer || handshake_->listener) return true;
-  state_ = State::securing;
-  NoiseKey ephemeral;
-  context_.entropy.fill(ephemeral);
-  const bool dialing = info_.direction == Direction::outbound;
-  const std::span<const std::string_view> muxers(kMuxers);
-  handshake_->noise.emplace(dialing ? NoiseRole::initiator : NoiseRole::responder, context_.identity,
-                            context_.options.early_muxer ? muxers : muxers.first(0), ephemeral);
-  if (dialing) {
-    handshake_->sent_at = context_.clock.now();
-    send_handshake(handshake_->noise->start());
-  }
+  if (!handshake_->selected.empty()) begin_security();
   return true;
 }
 
+void UpgradedConnection::begin_security() {
+  state_ = State::securing;
+  const auto& all = context_.securities;
+  const auto security = std::find_if(all.begin(), all.end(),
+                                     [&](const auto& one) { return one->id() == handshake_->selected; });
+  MC_ASSERT(security != all.end());
+  const bool dialing = info_.direction == Direction::outbound;
+  HandshakeRequest request{.role = dialing ? SecurityRole::initiator : SecurityRole::responder,
+                           .muxers = {},
+                           .expected = handshake_->expected,
+                           .seed = {}};
+  if (context_.options.early_muxer) request.muxers = kMuxers;
+  context_.entropy.fill(request.seed);
+  info_.security = (*security)->id();
+  handshake_->security = (*security)->begin(request);
+  if (!dialing) return;
+  handshake_->sent_at = context_.clock.now();
+  send_handshake(handshake_->security->start());
+}
+
 bool UpgradedConnection::secure(Bytes& input) {
-  NoiseHandshake& noise = *handshake_->noise;
-  const auto before = noise.state();
-  auto reply = noise.on_bytes(input);
+  SecurityHandshake& security = *handshake_->security;
+  auto reply = security.on_bytes(input);
   if (!reply) {
     fail_upgrade(std::move(reply.error()));
     return false;
   }
-  const bool done = noise.state() == NoiseHandshake::State::done;
-  if (done && !handshake_->expected.empty() && noise.peer().id != handshake_->expected) {
-    fail_upgrade({ErrorCode::peer_mismatch, "the peer is " + noise.peer().id.to_string()});
-    return false;
-  }
   const Time now = context_.clock.now();
-  if (done) handshake_->rtt = now - handshake_->sent_at;
-  if (before != noise.state()) handshake_->sent_at = now;
-  if (!reply->empty()) send_handshake(std::move(*reply));
-  if (!done) return true;
-  noise_ = noise.transport();
-  info_.peer = noise.peer().id;
-  info_.peer_public_key = noise.peer().public_key;
-  if (noise.muxer().empty()) {
-    begin_muxer();
-    return true;
+  if (security.done()) handshake_->rtt = now - handshake_->sent_at;
+  if (!reply->empty()) {
+    handshake_->sent_at = now;
+    send_handshake(std::move(*reply));
   }
-  return finish_upgrade();
-}
-
-void UpgradedConnection::begin_muxer() {
-  handshake_->noise.reset();
-  state_ = State::selecting_muxer;
-  if (info_.direction == Direction::inbound) {
-    handshake_->listener.emplace();
-  } else {
-    handshake_->dialer.emplace(kMuxers);
-    send_handshake(handshake_->dialer->start());
-  }
+  if (!security.done()) return true;
+  channel_ = security.channel();
+  info_.peer = security.peer().id;
+  info_.peer_public_key = security.peer().public_key;
+  if (!security.muxer().empty()) return finish_upgrade(security.muxer());
+  handshake_->security.reset();
+  begin_selection(State::selecting_muxer, {std::begin(kMuxers), std::end(kMuxers)});
+  return true;
 }
 
 bool UpgradedConnection::select_muxer(Bytes& input) {
   if (!negotiate(input)) return false;
-  if (handshake_->dialer || handshake_->listener) return true;
-  return finish_upgrade();
+  return handshake_->selected.empty() || finish_upgrade(handshake_->selected);
 }
 
 void UpgradedConnection::send_handshake(Bytes bytes) {
-  if (state_ == State::selecting_muxer) bytes = noise_.seal({&bytes, 1});
+  if (state_ == State::selecting_muxer) bytes = channel_->seal({&bytes, 1});
   context_.traffic.wire.out += bytes.size();
   stream_->write(std::move(bytes));
 }
 
 // Open. False if nothing more can be consumed.
-bool UpgradedConnection::finish_upgrade() {
+bool UpgradedConnection::finish_upgrade(std::string_view muxer) {
   Watch watch(*this);
-  info_.security = kNoiseId;
-  info_.muxer = kYamuxId;
+  info_.muxer = muxer;
   info_.local = Multiaddr::tcp(stream_->local());
   mux_.emplace(info_.direction == Direction::outbound, context_.options.yamux, handshake_->rtt);
   state_ = State::open;
@@ -574,15 +599,16 @@ void UpgradedConnection::flush() {
 
 // Frames of all streams, sealed in place in the buffer that leaves.
 Bytes UpgradedConnection::next_batch(std::size_t room) {
+  const FrameShape shape = channel_->shape();
   const std::size_t plaintext = std::min({mux_->output_bound(), std::max(room, kMinBatch), kMaxBatch});
   std::size_t used = 0;
-  Bytes batch = Bytes::build(NoiseTransport::sealed_size(plaintext), [&](MutableByteView out) {
-    while (mux_->has_output() && out.size() - used > kNoiseOverhead) {
-      const std::size_t size = std::min(out.size() - used - kNoiseOverhead, kNoiseMaxPlaintext);
-      const std::size_t filled = mux_->fill(out.subspan(used + kNoiseLength, size));
+  Bytes batch = Bytes::build(shape.sealed_size(plaintext), [&](MutableByteView out) {
+    while (mux_->has_output() && out.size() - used > shape.overhead()) {
+      const std::size_t size = std::min(out.size() - used - shape.overhead(), shape.max_plaintext);
+      const std::size_t filled = mux_->fill(out.subspan(used + shape.head, size));
       if (filled == 0) break;
-      noise_.seal_frame(out.subspan(used, filled + kNoiseOverhead));
-      used += filled + kNoiseOverhead;
+      channel_->seal_frame(out.subspan(used, filled + shape.overhead()));
+      used += filled + shape.overhead();
     }
   });
   return batch.slice(0, used);

@@ -1,5 +1,5 @@
-// UpgradedConnection: a byte stream made into a Connection: multistream-select, Noise, multistream-select
-// again unless the muxer was negotiated early, and Yamux (libp2p/specs,
+// UpgradedConnection: a byte stream made into a Connection: multistream-select, a security protocol,
+// multistream-select again unless the muxer was negotiated early, and Yamux (libp2p/specs,
 // connections/README.md#upgrading-connections).
 //
 //   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open
@@ -18,34 +18,43 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "stack/crypto/keys.h"
 #include "stack/env/env.h"
 #include "stack/mux/yamux.h"
 #include "stack/negotiate/multistream.h"
-#include "stack/secure/noise.h"
+#include "stack/secure/security.h"
 #include "stack/transport/traffic.h"
 #include "stack/transport/transport.h"
 
 namespace mesocosm {
 
+enum class SecurityProtocol : std::uint8_t { noise };
+
 struct UpgradeOptions {
+  // What is offered and accepted, the best first; at least one.
+  std::vector<SecurityProtocol> securities{SecurityProtocol::noise};
   Duration handshake_timeout = 10s;    // from connected to open
   Duration negotiation_timeout = 10s;  // a stream's
   Duration close_timeout = 5s;         // for the peer to end its side after close()
   Duration keepalive = 0s;  // interval of Yamux pings; a missing answer ends the connection; 0: none
-  bool early_muxer = true;  // negotiate the muxer inside the Noise handshake
+  bool early_muxer = true;  // negotiate the muxer inside the security handshake
   std::uint32_t max_negotiating = 256;  // inbound streams without a protocol yet; further ones are reset
   YamuxConfig yamux;
 };
 
 // What a host's connections share. Outlives them.
 struct UpgradeContext {
+  UpgradeContext(Env& env, const KeyPair& identity, const ProtocolTable& protocols, TrafficCounters& traffic,
+                 UpgradeOptions options);
+
   Clock& clock;
   Entropy& entropy;
   const ProtocolTable& protocols;
   TrafficCounters& traffic;
-  NoiseIdentity identity;
   UpgradeOptions options;
+  std::vector<std::unique_ptr<Security>> securities;  // in the order of options.securities
 };
 
 class UpgradedStream;
@@ -90,9 +99,9 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   enum class State : std::uint8_t {
     connecting,          // the byte stream is not connected
     selecting_security,  // multistream in the clear
-    securing,            // Noise messages
-    selecting_muxer,     // multistream inside Noise frames
-    open,                // Yamux inside Noise frames
+    securing,            // messages of the security handshake
+    selecting_muxer,     // multistream inside sealed frames
+    open,                // Yamux inside sealed frames
     closing,             // GOAWAY was or will be sent; input is ignored; waits for the peer's end
     closed,              // told
   };
@@ -104,14 +113,15 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   void on_turn_end();
 
   // The handshake. False: this connection does not exist any more, or has failed.
-  bool begin();
+  void begin();
+  void begin_selection(State state, std::vector<std::string_view> names);
+  void begin_security();
   bool consume(Bytes input);
   bool select_security(Bytes& input);
   bool secure(Bytes& input);
   bool select_muxer(Bytes& input);
   bool negotiate(Bytes& input);
-  bool finish_upgrade();
-  void begin_muxer();
+  bool finish_upgrade(std::string_view muxer);
   void send_handshake(Bytes bytes);
   void fail_upgrade(Error error);
 
@@ -138,7 +148,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   std::unique_ptr<Handshake> handshake_;
   UpgradedStream* current_ = nullptr;  // whose callback is running; null once it was destroyed
   Watch* watch_ = nullptr;             // of the callback that is running
-  NoiseTransport noise_;
+  std::unique_ptr<SecureChannel> channel_;
   std::optional<Yamux> mux_;
   MemberTimer<&UpgradedConnection::on_timer> timer_{*this};
   MemberTask<&UpgradedConnection::on_turn_end> flush_{*this};

@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
   }
-  NoiseHandshake handshake(what == 2 ? NoiseRole::initiator : NoiseRole::responder, identity, kMuxers,
+  NoiseHandshake handshake(what == 2 ? SecurityRole::initiator : SecurityRole::responder, identity, kMuxers,
                            key_of(6));
   if (what == 2) static_cast<void>(handshake.start());
   while (!input.empty()) {

@@ -52,8 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static constexpr std::string_view kMuxers[] = {"/yamux/1.0.0"};
   FuzzInput in(data, size);
   const std::size_t tampered = in.below(8);  // 1, 2: that message of the handshake
-  NoiseHandshake dialer(NoiseRole::initiator, alice, kMuxers, key_of(21));
-  NoiseHandshake listener(NoiseRole::responder, bob, kMuxers, key_of(22));
+  NoiseHandshake dialer(SecurityRole::initiator, alice, kMuxers, key_of(21));
+  NoiseHandshake listener(SecurityRole::responder, bob, kMuxers, key_of(22));
   Bytes message = dialer.start();
   for (std::size_t i = 0; !message.empty(); ++i) {
     NoiseHandshake& to = i % 2 == 0 ? listener : dialer;

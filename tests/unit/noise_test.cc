@@ -51,8 +51,8 @@ struct Pair {
 
   explicit Pair(std::span<const std::string_view> alices = kYamux,
                 std::span<const std::string_view> bobs = kYamux)
-      : alice(NoiseRole::initiator, alice_identity, alices, key_of_byte(13)),
-        bob(NoiseRole::responder, bob_identity, bobs, key_of_byte(14)) {}
+      : alice(SecurityRole::initiator, alice_identity, alices, key_of_byte(13)),
+        bob(SecurityRole::responder, bob_identity, bobs, key_of_byte(14)) {}
 
   // Runs the handshake with messages cut into pieces; `tamper` may change a message on its way.
   template <class Tamper>
@@ -115,9 +115,9 @@ TEST_CASE("Noise XX gives the published vector", "[noise]") {
   const auto prologue = unhex("4a6f686e2047616c74");
   const NoiseKey alice_secret = key_of("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
                  bob_secret = key_of("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893");
-  NoiseXX alice(NoiseRole::initiator, alice_secret, x25519_public(alice_secret),
+  NoiseXX alice(SecurityRole::initiator, alice_secret, x25519_public(alice_secret),
                 key_of("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue);
-  NoiseXX bob(NoiseRole::responder, bob_secret, x25519_public(bob_secret),
+  NoiseXX bob(SecurityRole::responder, bob_secret, x25519_public(bob_secret),
               key_of("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue);
   struct Message {
     std::string_view payload, ciphertext;
@@ -257,7 +257,7 @@ TEST_CASE("frames are full, and open however they are cut", "[noise]") {
     Sealed pair;
     const Bytes sealed = pair.sender.seal(slices);
     CHECK(sealed.size() == 200'000 + 4 * kNoiseOverhead);
-    CHECK(sealed.size() == NoiseTransport::sealed_size(200'000));
+    CHECK(sealed.size() == NoiseTransport::kShape.sealed_size(200'000));
     CHECK(to_hex(sealed.slice(0, 2)) == "ffff");
     int frames = 0;
     CHECK(pair.open(sealed, chop, &frames) == text);
