@@ -6,6 +6,8 @@
 #include "stack/env/clock.h"
 #include "stack/env/network.h"
 #include "stack/env/trace.h"
+#include "stack/observe/log.h"
+#include "stack/observe/metrics.h"
 
 namespace mesocosm {
 
@@ -38,6 +40,8 @@ struct Env {
   Rng& rng;          // decides; fork it by purpose
   Entropy& entropy;  // makes secrets
   Trace& trace;
+  Metrics& metrics = Metrics::discarded();  // shared by the nodes of a World
+  Log& log = Log::none();
 };
 
 }  // namespace mesocosm

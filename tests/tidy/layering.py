@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Each folder and what it may include besides itself.
 CORES = ["stack/base", "stack/wire", "stack/crypto"]
-STACK = [*CORES, "stack/env", "stack/secure", "stack/mux", "stack/negotiate"]
+STACK = [*CORES, "stack/observe", "stack/env", "stack/secure", "stack/mux", "stack/negotiate"]
 SWARM = [*STACK, "stack/transport", "stack/swarm"]
 NODE = [*SWARM, "stack/protocols", "stack/node"]
 ALLOWED: dict[str, list[str]] = {
     "stack/base": [],
-    "stack/env": ["stack/base"],
+    "stack/observe": ["stack/base"],
+    "stack/env": ["stack/base", "stack/observe"],
     "stack/wire": ["stack/base"],
     "stack/crypto": ["stack/base", "stack/wire"],
     "stack/secure": CORES,
@@ -29,12 +30,12 @@ ALLOWED: dict[str, list[str]] = {
     "stack/protocols/perf": SWARM,
     "stack/protocols/gossipsub": SWARM,
     "stack/node": [*SWARM, "stack/protocols"],
-    "stack/asio": ["stack/base", "stack/env"],
-    "sim/kernel": ["stack/base", "stack/env"],
+    "stack/asio": ["stack/base", "stack/observe", "stack/env"],
+    "sim/kernel": ["stack/base", "stack/observe", "stack/env"],
     "sim/net": ["stack/base"],
     "sim/flow": ["sim/faults", *STACK, "stack/transport", "sim/kernel", "sim/net"],
-    "sim/faults": ["stack/base", "stack/env", "sim/kernel"],
-    "sim/record": ["stack/base", "stack/env"],
+    "sim/faults": ["stack/base", "stack/observe", "stack/env", "sim/kernel"],
+    "sim/record": ["stack/base", "stack/observe", "stack/env"],
     "sim/run": [*NODE, "stack/asio", "sim"],
     "python": [*NODE, "sim"],
 }
