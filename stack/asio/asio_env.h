@@ -51,6 +51,7 @@ class AsioLoop final : public Clock {
 
  private:
   friend class AsioNetwork;
+  friend class AsioInput;
   std::unique_ptr<asio::Loop> loop_;
 };
 
@@ -82,6 +83,27 @@ class AsioNetwork final : public Network {
 
   asio::Loop& loop_;
   Options options_;
+};
+
+// Reads a descriptor that is no socket, such as standard input, within the loop's turns. Destroying it stops
+// the reading and leaves the descriptor open.
+class AsioInput {
+ public:
+  class Events {
+   public:
+    virtual void on_input(Bytes bytes) = 0;  // never empty
+    virtual void on_input_end() = 0;         // once, last; also after an error
+
+   protected:
+    ~Events() = default;
+  };
+
+  AsioInput(AsioLoop& loop, int fd, Events& events);
+  ~AsioInput();
+
+ private:
+  class Reader;
+  std::unique_ptr<Reader> reader_;
 };
 
 // Secrets from the operating system (getrandom).

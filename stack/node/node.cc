@@ -35,7 +35,8 @@ Node::Node(const Env& env, NodeConfig&& config, std::span<const TransportFactory
   for (const TransportFactory& make : transports) {
     swarm_.add_transport(make({env_, key_, swarm_.protocol_table(), traffic_, swarm_.limits()}));
   }
-  if (config.identify) identify_ = std::make_unique<Identify>(env_, swarm_, key_, *config.identify);
+  if (config.identify)
+    identify_ = std::make_unique<Identify>(env_, swarm_, key_, *config.identify, config.identify_events);
   if (config.ping) ping_ = std::make_unique<Ping>(env_, swarm_);
   if (config.perf) perf_ = std::make_unique<Perf>(env_, swarm_);
   if (config.gossipsub) {

@@ -25,6 +25,7 @@ struct NodeConfig {
   std::vector<Multiaddr> listen;
   SwarmLimits limits;
   std::optional<IdentifyConfig> identify = IdentifyConfig{};
+  IdentifyEvents* identify_events = nullptr;  // told what peers say of themselves; outlives the node
   bool ping = true;
   bool perf = false;
   std::optional<GossipSubOptions> gossipsub;  // its key is set by the node

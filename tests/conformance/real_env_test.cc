@@ -1,9 +1,12 @@
 // What only the real environment promises: its runs, the machine's limits and errors, its secrets.
 #include <cerrno>
+#include <cstdio>
 #include <set>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "stack/asio/asio_env.h"
 #include "stack/asio/socket.h"
@@ -49,6 +52,23 @@ class Failure final : public Resolution::Events {
   void on_resolved(std::vector<IpAddress>) override {}
   void on_text(std::vector<std::string>) override {}
   void on_failed(Error why) override { error = std::move(why); }
+};
+
+// What an AsioInput gave, and whether it ended; may stop the reading at a byte.
+class Input final : public AsioInput::Events {
+ public:
+  Input(AsioLoop& loop, int fd) : reader(std::make_unique<AsioInput>(loop, fd, *this)) {}
+  std::string text;
+  int ends = 0;
+  char stop_at = 0;
+  std::unique_ptr<AsioInput> reader;
+
+ private:
+  void on_input(Bytes bytes) override {
+    text += bytes.text();
+    if (stop_at != 0 && text.find(stop_at) != std::string::npos) reader.reset();
+  }
+  void on_input_end() override { ++ends; }
 };
 
 double cpu_seconds() {
@@ -182,6 +202,69 @@ TEST_CASE("a port that cannot be left from is told with the local endpoint", "[r
   REQUIRE(client.closed.has_value());
   CHECK(client.closed->code == ErrorCode::io);
   CHECK(client.closed->detail.find("connect from 203.0.113.7:4001") == 0);
+}
+
+TEST_CASE("input of a pipe comes in turns, and its end once", "[real]") {
+  AsioLoop loop;
+  int pipe[2];
+  REQUIRE(::pipe(pipe) == 0);
+  const int flags = ::fcntl(pipe[0], F_GETFL);
+  {
+    Input input(loop, pipe[0]);
+    loop.run_for(5ms);
+    CHECK(input.text.empty());
+    REQUIRE(::write(pipe[1], "one\n", 4) == 4);
+    CHECK(input.text.empty());
+    loop.run_for(5ms);
+    CHECK(input.text == "one\n");
+    REQUIRE(::write(pipe[1], "two\n", 4) == 4);
+    loop.run_for(5ms);
+    CHECK(input.text == "one\ntwo\n");
+    ::close(pipe[1]);
+    loop.run_for(5ms);
+    CHECK(input.ends == 1);
+    loop.run_for(5ms);
+    CHECK(input.ends == 1);
+  }
+  CHECK(::fcntl(pipe[0], F_GETFL) == flags);  // as it was, and still open
+  ::close(pipe[0]);
+}
+
+TEST_CASE("input stops when its reader is destroyed in the callback", "[real]") {
+  AsioLoop loop;
+  int pipe[2];
+  REQUIRE(::pipe(pipe) == 0);
+  Input input(loop, pipe[0]);
+  input.stop_at = 'x';
+  REQUIRE(::write(pipe[1], "ax", 2) == 2);
+  loop.run_for(5ms);
+  REQUIRE(::write(pipe[1], "more", 4) == 4);
+  loop.run_for(5ms);
+  CHECK(input.text == "ax");
+  CHECK(input.ends == 0);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+TEST_CASE("input that the event queue does not watch is read too", "[real]") {
+  AsioLoop loop;
+  SECTION("a file") {
+    std::FILE* const file = std::tmpfile();
+    REQUIRE(file != nullptr);
+    std::fputs("content", file);
+    std::rewind(file);
+    Input input(loop, ::fileno(file));
+    loop.run_for(5ms);
+    CHECK(input.text == "content");
+    CHECK(input.ends == 1);
+    input.reader.reset();
+    std::fclose(file);
+  }
+  SECTION("no descriptor at all") {
+    Input input(loop, -1);
+    loop.run_for(5ms);
+    CHECK(input.ends == 1);
+  }
 }
 
 TEST_CASE("text records are unsupported", "[real]") {

@@ -283,11 +283,13 @@ TEST_CASE("gossipsub driver: a slow peer loses the oldest messages, not control"
   const std::uint64_t dropped = a.gossip.traffic().messages_dropped;
   CHECK(dropped >= 130);
   CHECK(dropped < 144);
+  CHECK(a.gossip.backlog() == 256);
   world.turn([&] { a.gossip.unsubscribe("t"); });
   raw.reading = true;
   world.turn([&] { raw.on_readable(); });
   world.run_for(5s);
   CHECK(a.gossip.traffic().messages_dropped == dropped);
+  CHECK(a.gossip.backlog() == 0);
   std::vector<std::string> numbers;
   std::size_t prunes = 0;
   for (std::size_t i = before; i < raw.got.size(); ++i) {

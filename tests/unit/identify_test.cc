@@ -146,6 +146,7 @@ TEST_CASE("a message is believed only where it is its peer's", "[identify]") {
     CHECK(facts->addresses == std::vector{addr(1), addr(2), addr(7)});
     CHECK(facts->protocols == std::vector<std::string>{"/a/1", "/b/1"});
     CHECK(facts->agent == "test/1");
+    CHECK(facts->protocol_version == "ipfs/0.1.0");
     CHECK(facts->record.empty());
   }
   SECTION("a valid record beats the addresses") {

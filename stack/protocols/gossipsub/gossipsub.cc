@@ -209,6 +209,14 @@ std::vector<PeerId> GossipSub::peers() const {
   return list;
 }
 
+std::size_t GossipSub::backlog() const {
+  std::size_t most = 0;
+  for (const auto& link : links_) {
+    if (link != nullptr) most = std::max(most, link->messages.size());
+  }
+  return most;
+}
+
 std::size_t GossipSub::memory() const {
   std::size_t bytes = core_.memory() + links_.capacity() * sizeof(std::unique_ptr<Link>) +
                       handlers_.capacity() * sizeof(GossipSubHandler*) +

@@ -85,6 +85,9 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
   const GossipSubCounters& counters() const { return core_.counters(); }
   const GossipSubTraffic& traffic() const { return traffic_; }
   const GossipSubCore& core() const { return core_; }
+  // Messages waiting for the peer whose stream is furthest behind. Who publishes more than the network takes
+  // waits until this is small again: beyond max_queued_messages the oldest are dropped.
+  std::size_t backlog() const;
   std::size_t memory() const;  // bytes on the heap, without messages and streams
 
   // SwarmObserver

@@ -15,7 +15,7 @@ namespace mesocosm {
 namespace {
 
 constexpr std::size_t kMaxChunks = 16;  // more are joined
-constexpr std::size_t kMaxAgent = 256;
+constexpr std::size_t kMaxText = 256;
 
 // Adds the fields of `part` to `message`; false if it is not a whole number of fields.
 bool merge_fields(IdentifyMessage& message, const Bytes& part) {
@@ -189,7 +189,8 @@ Result<IdentifyFacts> judge_identify(const IdentifyMessage& message, const PeerI
     }
   }
   if (const auto observed = Multiaddr::decode(message.observed_address)) facts.observed = *observed;
-  facts.agent = message.agent_version.text().substr(0, kMaxAgent);
+  facts.agent = message.agent_version.text().substr(0, kMaxText);
+  facts.protocol_version = message.protocol_version.text().substr(0, kMaxText);
   return facts;
 }
 

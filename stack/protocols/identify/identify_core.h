@@ -70,6 +70,7 @@ struct IdentifyFacts {
   std::uint64_t seq = 0;               // the record's
   Multiaddr observed;                  // where the peer sees us, or empty
   std::string agent;                   // cut to 256 bytes
+  std::string protocol_version;        // likewise
 };
 
 // Errors: authentication, when the key is not `peer`'s. A record that is not valid or not the peer's is

@@ -1,0 +1,108 @@
+#include "tests/interop/ours/options.h"
+
+#include <charconv>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+
+namespace mesocosm::interop {
+namespace {
+
+// Takes the arguments one by one; the first error stays.
+class Parser {
+ public:
+  explicit Parser(std::span<char*> rest) : rest_(rest) {}
+
+  bool next() {
+    if (rest_.empty() || !error_.ok()) return false;
+    name_ = take();
+    return true;
+  }
+  std::string_view name() const { return name_; }
+  const Error& error() const { return error_; }
+  void refuse(const std::string& why) {
+    if (error_.ok()) error_ = {ErrorCode::bad_encoding, std::string(name_) + ": " + why};
+  }
+
+  // Which of the words the value is.
+  std::size_t word(std::initializer_list<std::string_view> words) {
+    const std::string_view given = value();
+    std::string all;
+    std::size_t index = 0;
+    for (const std::string_view each : words) {
+      if (each == given) return index;
+      all += (index++ == 0 ? "" : " or ") + std::string(each);
+    }
+    refuse("expected " + all + ", not '" + std::string(given) + "'");
+    return 0;
+  }
+  template <class Number>
+  Number number() {
+    const std::string_view given = value();
+    Number parsed{};
+    const auto [end, fault] = std::from_chars(given.data(), given.data() + given.size(), parsed);
+    if (fault != std::errc() || end != given.data() + given.size()) {
+      refuse("not a number in range: '" + std::string(given) + "'");
+    }
+    return parsed;
+  }
+
+ private:
+  std::string_view take() {
+    const std::string_view first = rest_.front();
+    rest_ = rest_.subspan(1);
+    return first;
+  }
+  std::string_view value() {
+    if (!rest_.empty()) return take();
+    refuse("a value is missing");
+    return {};
+  }
+
+  std::span<char*> rest_;
+  std::string_view name_;
+  Error error_;
+};
+
+void parse_one(Parser& parser, Options& options) {
+  const std::string_view name = parser.name();
+  if (name == "--transport") {
+    options.websocket = parser.word({"tcp", "ws"}) == 1;
+  } else if (name == "--security") {
+    options.tls = parser.word({"noise", "tls"}) == 1;
+  } else if (name == "--early-muxer") {
+    options.early_muxer = parser.word({"off", "on"}) == 1;
+  } else if (name == "--seed") {
+    options.seed = parser.number<std::uint64_t>();
+  } else if (name == "--time-limit") {
+    options.time_limit = from_seconds(parser.number<std::uint32_t>());
+  } else if (name == "--no-listen") {
+    options.listen = false;
+  } else if (name == "--checksums") {
+    options.checksums = true;
+  } else if (name == "--bench") {
+    options.bench = parser.word({"mesh", "memory"}) == 0 ? Bench::mesh : Bench::memory;
+  } else if (name == "--nodes") {
+    options.nodes = parser.number<std::uint32_t>();
+  } else if (name == "--connections") {
+    options.connections = parser.number<std::uint32_t>();
+  } else if (name == "--messages") {
+    options.messages = parser.number<std::uint32_t>();
+  } else if (name == "--size") {
+    options.size = parser.number<std::uint32_t>();
+  } else {
+    parser.refuse("no such option (see tests/interop/README.md)");
+  }
+}
+
+}  // namespace
+
+Result<Options> parse_options(std::span<char*> arguments) {
+  Options options;
+  Parser parser(arguments);
+  while (parser.next()) parse_one(parser, options);
+  if (!parser.error().ok()) return tl::unexpected(parser.error());
+  return options;
+}
+
+}  // namespace mesocosm::interop
