@@ -6,13 +6,14 @@
 #include <sodium/crypto_sign_ed25519.h>
 #include <sodium/utils.h>
 
+#include "stack/crypto/foreign_keys.h"
 #include "stack/crypto/sodium.h"
 #include "stack/wire/protobuf.h"
 
 namespace mesocosm {
 namespace {
 
-constexpr std::size_t kMaxKeyData = 4096;  // an RSA key of 16,384 bits is half of this
+constexpr std::size_t kMaxKeyData = 4096;  // an RSA key of 8,192 bits is a quarter of this
 constexpr std::size_t kEd25519Size = 32;
 
 static_assert(sizeof(PublicKey) == 32);
@@ -53,6 +54,30 @@ Bytes encode_key_message(KeyType type, ByteView data) {
   return out.take();
 }
 
+// The key's data in the only encoding that we keep.
+Result<Bytes> canonical(const KeyMessage& message) {
+  switch (message.type) {
+    case KeyType::rsa:
+      return canonical_rsa_key(message.data);
+    case KeyType::ed25519:
+      if (message.data.size() == kEd25519Size) return message.data;
+      return fail(ErrorCode::bad_encoding, "key: an Ed25519 public key has 32 bytes");
+    case KeyType::secp256k1:
+      return canonical_secp256k1_key(message.data);
+    case KeyType::ecdsa:
+      break;
+  }
+  return canonical_ecdsa_key(message.data);
+}
+
+Result<> verify_ed25519(ByteView key, ByteView message, ByteView signature) {
+  prepare_sodium();
+  if (signature.size() == sizeof(Signature) &&
+      crypto_sign_ed25519_verify_detached(signature.data(), message.data(), message.size(), key.data()) == 0)
+    return {};
+  return fail(ErrorCode::authentication, "signature: does not verify");
+}
+
 }  // namespace
 
 PublicKey::PublicKey(KeyType type, ByteView raw)
@@ -65,9 +90,9 @@ PublicKey PublicKey::ed25519(Ed25519Public raw) { return PublicKey(KeyType::ed25
 Result<PublicKey> PublicKey::decode(const Bytes& serialized) {
   const Result<KeyMessage> message = decode_key_message(serialized);
   if (!message) return tl::unexpected(message.error());
-  if (message->type == KeyType::ed25519 && message->data.size() != kEd25519Size)
-    return fail(ErrorCode::bad_encoding, "key: an Ed25519 public key has 32 bytes");
-  return PublicKey(message->type, message->data);
+  const Result<Bytes> data = canonical(*message);
+  if (!data) return tl::unexpected(data.error());
+  return PublicKey(message->type, *data);
 }
 
 Result<PublicKey> PublicKey::from_peer_id(const PeerId& peer) {
@@ -77,15 +102,17 @@ Result<PublicKey> PublicKey::from_peer_id(const PeerId& peer) {
 }
 
 Result<> PublicKey::verify(ByteView message, ByteView signature) const {
-  // The other types' place: RSA PKCS#1 v1.5, secp256k1 and P-256 ECDSA, all over SHA-256, as OpenSSL has
-  // them.
-  if (type_ != KeyType::ed25519) return fail(ErrorCode::unsupported, "signature: only Ed25519 is verified");
-  prepare_sodium();
-  if (signature.size() != sizeof(Signature) ||
-      crypto_sign_ed25519_verify_detached(signature.data(), message.data(), message.size(), raw().data()) !=
-          0)
-    return fail(ErrorCode::authentication, "signature: does not verify");
-  return {};
+  switch (type_) {
+    case KeyType::rsa:
+      return verify_rsa(raw(), message, signature);
+    case KeyType::ed25519:
+      return verify_ed25519(raw(), message, signature);
+    case KeyType::secp256k1:
+      return verify_secp256k1(raw(), message, signature);
+    case KeyType::ecdsa:
+      break;
+  }
+  return verify_ecdsa(raw(), message, signature);
 }
 
 KeyPair KeyPair::from_seed(Ed25519Seed seed) {

@@ -1,5 +1,5 @@
-// Identity keys (specs/peer-ids/peer-ids.md): Ed25519 in full through libsodium; RSA, secp256k1 and ECDSA
-// public keys are read, carried and turned into peer ids, but their signatures are not verified yet.
+// Identity keys (specs/peer-ids/peer-ids.md): our own are Ed25519, through libsodium; peers may also have RSA,
+// secp256k1 and ECDSA keys, which we read, carry and verify with.
 #pragma once
 
 #include <array>
@@ -18,12 +18,13 @@ using Ed25519Seed = std::span<const std::uint8_t, 32>;
 using Ed25519Public = std::span<const std::uint8_t, 32>;
 using Signature = std::array<std::uint8_t, 64>;
 
-// A valid key of one of the types. 32 bytes, copies share.
+// A well-formed key of one of the types. 32 bytes, copies share.
 class PublicKey {
  public:
   static PublicKey ed25519(Ed25519Public raw);
   // From the PublicKey protobuf; other encodings of it than the canonical one are read, and made canonical.
-  // Errors: bad_encoding, too_large, unsupported (another type).
+  // Errors: bad_encoding, too_large, unsupported (another type; RSA under 2,048 bits; an ECDSA curve other than
+  // P-256, P-384 and P-521).
   static Result<PublicKey> decode(const Bytes& serialized);
   // The key that an identity peer id carries. Error: not_found for hashed ids; else as decode.
   static Result<PublicKey> from_peer_id(const PeerId& peer);
@@ -36,7 +37,7 @@ class PublicKey {
   const Bytes& serialized() const { return serialized_; }
   PeerId peer_id() const { return PeerId::from_public_key(serialized_); }
 
-  // Errors: authentication; unsupported for types other than Ed25519.
+  // Errors: authentication; bad_encoding (the key itself is not a point of its curve).
   Result<> verify(ByteView message, ByteView signature) const;
 
   friend bool operator==(const PublicKey& a, const PublicKey& b) { return a.serialized_ == b.serialized_; }

@@ -9,9 +9,10 @@
 #include "stack/wire/multihash.h"
 #include "stack/wire/peer_id.h"
 #include "stack/wire/sha256.h"
-#include "tests/unit/key_vectors.h"
+#include "tests/unit/vector_file.h"
 
 using namespace mesocosm;
+using testing::spec_key;
 
 namespace {
 
@@ -117,16 +118,17 @@ TEST_CASE("CIDs: what does not decode", "[wire]") {
 
 TEST_CASE("peer ids of the specification's keys", "[wire]") {
   const struct {
-    std::string_view key, text, cid;
+    std::string key;
+    std::string_view text, cid;
     bool inlined;
   } expected[] = {
-      {vectors::kEcdsaPublic, "QmVMT29id3TUASyfZZ6k9hmNyc2nYabCo4uMSpDw4zrgDk",
+      {spec_key("public", "ecdsa"), "QmVMT29id3TUASyfZZ6k9hmNyc2nYabCo4uMSpDw4zrgDk",
        "bafzbeidigywdclqvl5hxfefwp5onbffcfife7pza57mmfb4tiqmtkdjw64", false},
-      {vectors::kEd25519Public, "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq",
+      {spec_key("public", "ed25519"), "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq",
        "bafzaajaiaejcahwr5d5ofrfbis4l5d6uwr57hu5tjodrypfm6yaq6dsc2r2pzyt6", true},
-      {vectors::kSecp256k1Public, "16Uiu2HAmLhLvBoYaoZfaMUKuibM6ac163GwKY74c5kiSLg5KvLpY",
+      {spec_key("public", "secp256k1"), "16Uiu2HAmLhLvBoYaoZfaMUKuibM6ac163GwKY74c5kiSLg5KvLpY",
        "bafzaajiiaijcca3xo7uzjzcsyilaj6i54cj44qk7kqzpoao5rti2pjx6udtdbp6kte", true},
-      {vectors::kRsaPublic, "QmaeANgBs1DTSxWSrPPtobgQuxW8XTfsS4ydbK4rCHzqxG",
+      {spec_key("public", "rsa"), "QmaeANgBs1DTSxWSrPPtobgQuxW8XTfsS4ydbK4rCHzqxG",
        "bafzbeifwzcumbiyql7bhv7fe7mixg6i7aohegq75k234m63bnw6dbicmzu", false},
   };
   std::set<std::uint64_t> hashes;
@@ -360,8 +362,8 @@ TEST_CASE("multiaddrs: endpoints and peers", "[wire]") {
   CHECK(Multiaddr::udp(v6).to_string() == "/ip6/2001:db8::1/udp/4001");
   CHECK(Multiaddr::udp(v6).udp_endpoint() == v6);
 
-  const PeerId peer = PeerId::from_public_key(hex(vectors::kEd25519Public));
-  const PeerId other = PeerId::from_public_key(hex(vectors::kRsaPublic));
+  const PeerId peer = PeerId::from_public_key(hex(spec_key("public", "ed25519")));
+  const PeerId other = PeerId::from_public_key(hex(spec_key("public", "rsa")));
   const Multiaddr full = Multiaddr::tcp(v4).with_peer(peer);
   CHECK(full.to_string() == "/ip4/192.0.2.1/tcp/4001/p2p/" + peer.to_string());
   CHECK(full.tcp_endpoint() == v4);

@@ -11,15 +11,16 @@
 #include "stack/crypto/peer_record.h"
 #include "stack/crypto/signed_envelope.h"
 #include "stack/crypto/x25519.h"
-#include "stack/wire/multibase.h"
 #include "stack/wire/protobuf.h"
-#include "tests/unit/key_vectors.h"
+#include "tests/unit/foreign_key.h"
+#include "tests/unit/vector_file.h"
 
 using namespace mesocosm;
+using testing::spec_key;
 
 namespace {
 
-Bytes hex(std::string_view text) { return decode_base(Base::base16, text).value(); }
+Bytes hex(std::string_view text) { return testing::from_hex(text); }
 
 std::array<std::uint8_t, 32> hex32(std::string_view text) {
   std::array<std::uint8_t, 32> bytes{};
@@ -76,13 +77,13 @@ TEST_CASE("Ed25519: RFC 8032 section 7.1", "[crypto]") {
 
 TEST_CASE("keys: the specification's vectors", "[crypto]") {
   const struct {
-    std::string_view serialized;
+    std::string serialized;
     KeyType type;
     std::size_t raw_size;
-  } expected[] = {{vectors::kEcdsaPublic, KeyType::ecdsa, 91},
-                  {vectors::kEd25519Public, KeyType::ed25519, 32},
-                  {vectors::kSecp256k1Public, KeyType::secp256k1, 33},
-                  {vectors::kRsaPublic, KeyType::rsa, 550}};
+  } expected[] = {{spec_key("public", "ecdsa"), KeyType::ecdsa, 91},
+                  {spec_key("public", "ed25519"), KeyType::ed25519, 32},
+                  {spec_key("public", "secp256k1"), KeyType::secp256k1, 33},
+                  {spec_key("public", "rsa"), KeyType::rsa, 550}};
   for (const auto& vector : expected) {
     const PublicKey key = PublicKey::decode(hex(vector.serialized)).value();
     CHECK(key.type() == vector.type);
@@ -90,26 +91,24 @@ TEST_CASE("keys: the specification's vectors", "[crypto]") {
     CHECK(to_hex(key.serialized()) == vector.serialized);
     CHECK(key.peer_id() == PeerId::from_public_key(hex(vector.serialized)));
   }
-  CHECK(PublicKey::decode(hex(vectors::kRsaPublic))->verify({}, Signature{}).error().code ==
-        ErrorCode::unsupported);
 
-  const KeyPair pair = KeyPair::decode(hex(vectors::kEd25519Private)).value();
-  CHECK(to_hex(pair.public_key().serialized()) == vectors::kEd25519Public);
-  CHECK(to_hex(pair.serialized()) == vectors::kEd25519Private);
+  const KeyPair pair = KeyPair::decode(hex(spec_key("private", "ed25519"))).value();
+  CHECK(to_hex(pair.public_key().serialized()) == spec_key("public", "ed25519"));
+  CHECK(to_hex(pair.serialized()) == spec_key("private", "ed25519"));
   CHECK(pair.peer_id().to_string() == "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq");
   CHECK(PublicKey::from_peer_id(pair.peer_id()) == pair.public_key());
-  CHECK(PublicKey::from_peer_id(PeerId::from_public_key(hex(vectors::kRsaPublic))).error().code ==
+  CHECK(PublicKey::from_peer_id(PeerId::from_public_key(hex(spec_key("public", "rsa")))).error().code ==
         ErrorCode::not_found);
-  CHECK(KeyPair::decode(hex(vectors::kEcdsaPrivate)).error().code == ErrorCode::unsupported);
-  CHECK(KeyPair::decode(hex(vectors::kSecp256k1Private)).error().code == ErrorCode::unsupported);
+  CHECK(KeyPair::decode(hex(spec_key("private", "ecdsa"))).error().code == ErrorCode::unsupported);
+  CHECK(KeyPair::decode(hex(spec_key("private", "secp256k1"))).error().code == ErrorCode::unsupported);
 }
 
 TEST_CASE("keys: the older private form of 96 bytes", "[crypto]") {
-  const std::string seed(vectors::kEd25519Private.substr(8, 64)),
-      public_key(vectors::kEd25519Private.substr(72));
+  const std::string pair = spec_key("private", "ed25519"), seed = pair.substr(8, 64),
+                    public_key = pair.substr(72);
   const Result<KeyPair> old = KeyPair::decode(hex("08011260" + seed + public_key + public_key));
   REQUIRE(old);
-  CHECK(to_hex(old->serialized()) == vectors::kEd25519Private);
+  CHECK(to_hex(old->serialized()) == spec_key("private", "ed25519"));
   std::string other = public_key;
   other[0] = other[0] == '0' ? '1' : '0';
   CHECK(KeyPair::decode(hex("08011260" + seed + public_key + other)).error().code == ErrorCode::bad_encoding);
@@ -123,7 +122,8 @@ TEST_CASE("keys: what does not decode, and what becomes canonical", "[crypto]") 
   const PublicKey key = PublicKey::decode(hex("08011220" + raw)).value();
   CHECK(PublicKey::decode(hex("1220" + raw + "0801")) == key);        // another order
   CHECK(PublicKey::decode(hex("0881001220" + raw + "1801")) == key);  // a longer varint, an unknown field
-  CHECK(to_hex(PublicKey::decode(hex("08001201aa"))->serialized()) == "08001201aa");  // type 0 is written
+  const std::string rsa = spec_key("public", "rsa");                  // its type is 0, and written
+  CHECK(to_hex(PublicKey::decode(hex(rsa.substr(4) + "0800"))->serialized()) == rsa);
   const auto error = [](const std::string& text) { return PublicKey::decode(hex(text)).error().code; };
   CHECK(error("") == ErrorCode::bad_encoding);
   CHECK(error("1220" + raw) == ErrorCode::bad_encoding);
@@ -236,6 +236,30 @@ TEST_CASE("signed envelopes: layout, domain, and every bit counts", "[crypto]") 
   }
   for (std::size_t size = 0; size < envelope.size(); ++size)
     CHECK_FALSE(open_envelope(envelope.slice(0, size), "test"));
+}
+
+TEST_CASE("signed envelopes: from peers with RSA, ECDSA and secp256k1 keys", "[crypto]") {
+  for (const KeyType type : {KeyType::rsa, KeyType::ecdsa, KeyType::secp256k1}) {
+    const testing::ForeignKey signer = testing::ForeignKey::of(type);
+    const Bytes signature = signer.sign(hex("0474657374022f74077061796c6f6164"));  // "test", "/t", "payload"
+    const auto envelope = [&](std::string_view payload, const Bytes& signed_with) {
+      ByteWriter out;
+      ProtoWriter proto(out);
+      proto.bytes(1, signer.public_key().serialized());
+      proto.string(2, "/t");
+      proto.string(3, payload);
+      proto.bytes(5, signed_with);
+      return out.take();
+    };
+    const Result<SignedEnvelope> opened = open_envelope(envelope("payload", signature), "test");
+    REQUIRE(opened);
+    CHECK(opened->signer == signer.public_key());
+    CHECK(opened->payload.text() == "payload");
+    CHECK(open_envelope(envelope("payloaf", signature), "test").error().code == ErrorCode::authentication);
+    CHECK(open_envelope(envelope("payload", signature), "tesu").error().code == ErrorCode::authentication);
+    const Bytes forged = flipped(signature, signature.size() * 8 - 1);
+    CHECK(open_envelope(envelope("payload", forged), "test").error().code == ErrorCode::authentication);
+  }
 }
 
 TEST_CASE("peer records: round trip", "[crypto]") {

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "stack/crypto/keys.h"
+#include "tests/unit/foreign_key.h"
 #include "tests/unit/gossipsub_harness.h"
 
 namespace mesocosm {
@@ -746,6 +747,51 @@ TEST_CASE("gossipsub: StrictSign", "[gossipsub]") {
     CHECK(to_hex(first->seqno) == "0000000000000001");
     CHECK(solo.rpc(peers[0], sent[0].part));
     CHECK(solo.core.counters().ignored == 1);
+  }
+}
+
+// The key of a secp256k1 author is inside its peer id; RSA and ECDSA authors send theirs along.
+TEST_CASE("gossipsub: StrictSign with authors of other types of key", "[gossipsub]") {
+  const KeyPair own = key_of(1);
+  GossipSubParams params;
+  Solo solo(params, nullptr, &own, own.peer_id());
+  solo.core.subscribe("t", solo.now);
+  const PeerIndex peer = solo.add_members(1, "t")[0];
+  for (const KeyType type : {KeyType::rsa, KeyType::ecdsa, KeyType::secp256k1}) {
+    const testing::ForeignKey author = testing::ForeignKey::of(type);
+    const Bytes& key = author.public_key().serialized();
+    const PeerId id = author.public_key().peer_id();
+    ByteWriter text;
+    text.put("libp2p-pubsub:");
+    ProtoWriter out(text);
+    out.bytes(1, id.bytes());
+    out.bytes(2, as_bytes("data"));
+    out.bytes(3, as_bytes("12345678"));
+    out.bytes(4, as_bytes("t"));
+    const Bytes signature = author.sign(text.view());
+    const auto message = [&](ByteView data, const Bytes* with_key) {
+      ByteWriter body;
+      ProtoWriter fields(body);
+      fields.bytes(1, id.bytes());
+      fields.bytes(2, data);
+      fields.bytes(3, as_bytes("12345678"));
+      fields.bytes(4, as_bytes("t"));
+      fields.bytes(5, signature);
+      if (with_key != nullptr) fields.bytes(6, *with_key);
+      return frame_message({body.view()});
+    };
+    const auto before = solo.core.counters().rejected;
+    CHECK(solo.rpc(peer, message(as_bytes("fake"), &key)));
+    const Bytes others_key = key_of(3).public_key().serialized();
+    CHECK(solo.rpc(peer, message(as_bytes("data"), &others_key)));
+    CHECK(solo.delivered.empty());
+    const bool inlined = !id.inlined_key().empty();
+    CHECK(inlined == (type == KeyType::secp256k1));
+    if (!inlined) CHECK(solo.rpc(peer, message(as_bytes("data"), nullptr)));
+    CHECK(solo.core.counters().rejected == before + (inlined ? 2 : 3));
+    CHECK(solo.rpc(peer, message(as_bytes("data"), inlined ? nullptr : &key)));
+    CHECK(solo.delivered == std::vector<std::string>{"data"});
+    solo.delivered.clear();
   }
 }
 

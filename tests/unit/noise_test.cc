@@ -8,6 +8,8 @@
 
 #include "stack/base/rng.h"
 #include "stack/crypto/x25519.h"
+#include "stack/wire/protobuf.h"
+#include "tests/unit/foreign_key.h"
 
 using namespace mesocosm;
 
@@ -246,6 +248,54 @@ TEST_CASE("a payload signed for another static key is refused", "[noise]") {
   CHECK(decode_noise_payload(payload.slice(0, 20), honest.static_public()).error().code ==
         ErrorCode::bad_encoding);
   CHECK(!decode_noise_payload({}, honest.static_public()));
+}
+
+TEST_CASE("peers with RSA, ECDSA and secp256k1 identities, on both sides of the handshake", "[noise]") {
+  const auto field = [](std::uint32_t number, ByteView bytes) {
+    ByteWriter out;
+    ProtoWriter(out).bytes(number, bytes);
+    return out.take();
+  };
+  const NoiseKey their_static = key_of_byte(21), their_public = x25519_public(their_static);
+  const Bytes text = concat(std::array{Bytes::copy("noise-libp2p-static-key:"), Bytes::copy(their_public)});
+  const NoiseIdentity ours(identity(1), key_of_byte(11));
+
+  for (const KeyType type : {KeyType::rsa, KeyType::ecdsa, KeyType::secp256k1}) {
+    const testing::ForeignKey key = testing::ForeignKey::of(type);
+    const Bytes signature = key.sign(text);
+    const auto payload_with = [&](const Bytes& signed_with) {
+      return concat(std::array{field(1, key.public_key().serialized()), field(2, signed_with)});
+    };
+    for (const bool forged : {false, true}) {
+      const Bytes payload = payload_with(forged ? flip(signature, signature.size() - 1) : signature);
+      const auto check = [&](const NoiseHandshake& handshake, const Result<Bytes>& answer) {
+        CHECK(answer.has_value() == !forged);
+        if (forged) {
+          CHECK(answer.error().code == ErrorCode::authentication);
+        } else {
+          REQUIRE(handshake.state() == NoiseHandshake::State::done);
+          CHECK(handshake.peer().id == key.public_key().peer_id());
+          CHECK(handshake.peer().public_key == key.public_key().serialized());
+        }
+      };
+      {  // they answer
+        NoiseXX theirs(NoiseRole::responder, their_static, their_public, key_of_byte(22));
+        NoiseHandshake handshake(NoiseRole::initiator, ours, {}, key_of_byte(13));
+        REQUIRE(theirs.read(handshake.start().slice(kNoiseLength)));
+        Bytes second = theirs.write(payload).value();
+        check(handshake, handshake.on_bytes(second));
+      }
+      {  // they begin
+        NoiseXX theirs(NoiseRole::initiator, their_static, their_public, key_of_byte(22));
+        NoiseHandshake handshake(NoiseRole::responder, ours, {}, key_of_byte(13));
+        Bytes first = theirs.write({}).value();
+        const Bytes second = handshake.on_bytes(first).value();
+        REQUIRE(theirs.read(second.slice(kNoiseLength)));
+        Bytes third = theirs.write(payload).value();
+        check(handshake, handshake.on_bytes(third));
+      }
+    }
+  }
 }
 
 TEST_CASE("frames are full, and open however they are cut", "[noise]") {
