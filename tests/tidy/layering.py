@@ -21,6 +21,7 @@ ALLOWED: dict[str, list[str]] = {
     "stack/wire": ["stack/base"],
     "stack/crypto": ["stack/base", "stack/wire"],
     "stack/secure": CORES,
+    "stack/http": ["stack/base"],
     "stack/mux": CORES,
     "stack/negotiate": CORES,
     "stack/transport": STACK,
@@ -41,7 +42,8 @@ ALLOWED: dict[str, list[str]] = {
 }
 # Each outside library has one place.
 OUTSIDE = {
-    r"<boost/": ["stack/asio"],
+    r"<boost/beast/": ["stack/http"],
+    r"<boost/(?!beast/)": ["stack/asio"],
     r"<(H5|hdf5)": ["sim/record"],
     r"<ns3/": ["sim/packet"],
     r"<pybind11/": ["python"],
