@@ -279,15 +279,15 @@ TEST_CASE("peers with RSA, ECDSA and secp256k1 identities, on both sides of the 
         }
       };
       {  // they answer
-        NoiseXX theirs(NoiseRole::responder, their_static, their_public, key_of_byte(22));
-        NoiseHandshake handshake(NoiseRole::initiator, ours, {}, key_of_byte(13));
+        NoiseXX theirs(SecurityRole::responder, their_static, their_public, key_of_byte(22));
+        NoiseHandshake handshake(SecurityRole::initiator, ours, {}, key_of_byte(13));
         REQUIRE(theirs.read(handshake.start().slice(kNoiseLength)));
         Bytes second = theirs.write(payload).value();
         check(handshake, handshake.on_bytes(second));
       }
       {  // they begin
-        NoiseXX theirs(NoiseRole::initiator, their_static, their_public, key_of_byte(22));
-        NoiseHandshake handshake(NoiseRole::responder, ours, {}, key_of_byte(13));
+        NoiseXX theirs(SecurityRole::initiator, their_static, their_public, key_of_byte(22));
+        NoiseHandshake handshake(SecurityRole::responder, ours, {}, key_of_byte(13));
         Bytes first = theirs.write({}).value();
         const Bytes second = handshake.on_bytes(first).value();
         REQUIRE(theirs.read(second.slice(kNoiseLength)));
