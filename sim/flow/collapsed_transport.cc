@@ -614,11 +614,11 @@ void CollapsedConnection::send(Kind kind, std::uint32_t number, Bytes data, std:
                                std::uint32_t value) {
   if (state_ != State::open && state_ != State::closing) return;
   std::uint32_t wire = framed(payload);
-  // What leaves in one turn shares Noise frames, and a stream's data share Yamux frames.
+  // What leaves in one turn shares Noise frames, and a stream's data share Yamux frames; its FIN has its own.
   const std::uint64_t turn = transport_.network_.kernel().events();
   if (turn == turn_) {
     wire -= Costs::kNoiseFrame;
-    if (number == turn_stream_) wire -= Costs::kYamuxHeader;
+    if (number == turn_stream_ && kind != Kind::finish) wire -= Costs::kYamuxHeader;
   }
   turn_ = turn;
   turn_stream_ = number;

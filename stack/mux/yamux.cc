@@ -448,7 +448,7 @@ std::size_t Yamux::output_bound() const {
   std::size_t bound = control_.size() * kYamuxHeader;
   for (const YamuxStream* stream : ready_) {
     const std::size_t data = std::min<std::size_t>(stream->outgoing_.bytes(), stream->send_credit_);
-    bound += data + (2 + data / kQuantum) * kYamuxHeader;
+    bound += data + (3 + data / kQuantum) * kYamuxHeader;
   }
   return bound;
 }
@@ -517,14 +517,19 @@ bool Yamux::fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& a
     flags = 0;
   }
   const std::size_t n = std::min(data, room - headers);
-  const bool fin = stream.has(YamuxStream::kFinWanted) && !stream.has(YamuxStream::kFinSent) &&
-                   n == stream.outgoing_.bytes();
-  if (fin) flags |= kFin;
-  if (n > 0 || fin) {
+  if (n > 0) {
     put_header(out, at, kData, flags, stream.id_, static_cast<std::uint32_t>(n));
-    if (n > 0) stream.outgoing_.copy_out(out.subspan(at, n));
+    stream.outgoing_.copy_out(out.subspan(at, n));
     at += n;
     stream.send_credit_ -= static_cast<std::uint32_t>(n);
+    flags = 0;
+  }
+  // FIN has a frame of its own. go-yamux (5.0.1) heeds a frame's flags before it has read the body: its reader
+  // may find the stream ended and miss the last bytes.
+  const bool fin = stream.has(YamuxStream::kFinWanted) && !stream.has(YamuxStream::kFinSent) &&
+                   stream.outgoing_.empty() && out.size() - at >= kYamuxHeader;
+  if (fin) {
+    put_header(out, at, kData, flags | kFin, stream.id_, 0);
   } else if (flags != 0) {
     put_header(out, at, kWindowUpdate, flags, stream.id_, 0);
   }
