@@ -140,6 +140,51 @@ std::string print_garlic(ByteView value) {
   return text;
 }
 
+// I2P's names: base32 of a hash, or of more for those that hide their services.
+bool parse_garlic_name(std::string_view text, ByteWriter& out) {
+  const Result<Bytes> name = decode_base(Base::base32, text);
+  if (name) out.put(*name);
+  return name.has_value();
+}
+bool valid_garlic_name(ByteView value) { return value.size() == 32 || value.size() >= 35; }
+std::string print_garlic_name(ByteView value) { return encode_base(Base::base32, value); }
+
+// Paths of HTTP resources: a URI's path segment in text (RFC 3986, section 3.3), anything but nothing in binary.
+bool is_unreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("-._~").find(c) != std::string_view::npos;
+}
+bool parse_http_path(std::string_view text, ByteWriter& out) {
+  while (!text.empty()) {
+    if (text[0] == '%') {
+      const Result<Bytes> escaped = decode_base(Base::base16, text.substr(1, 2));
+      if (!escaped || escaped->size() != 1) return false;
+      out.put(*escaped);
+      text.remove_prefix(3);
+      continue;
+    }
+    if (!is_unreserved(text[0]) && std::string_view("!$&'()*+,;=:@").find(text[0]) == std::string_view::npos)
+      return false;
+    out.put(static_cast<std::uint8_t>(text[0]));
+    text.remove_prefix(1);
+  }
+  return true;
+}
+bool valid_http_path(ByteView value) { return !value.empty(); }
+std::string print_http_path(ByteView value) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string text;
+  for (const std::uint8_t byte : value) {
+    const char c = static_cast<char>(byte);
+    if (is_unreserved(c)) {
+      text += c;
+    } else {
+      text += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return text;
+}
+
 constexpr ValueKind kNumber8{parse_number<1>, anything, print_number};
 constexpr ValueKind kPort{parse_number<2>, anything, print_number};
 constexpr ValueKind kNumber64{parse_number<8>, anything, print_number};
@@ -152,6 +197,8 @@ constexpr ValueKind kCerthash{parse_certhash, valid_certhash, print_certhash};
 constexpr ValueKind kOnion{parse_onion<12>, valid_onion, print_onion};
 constexpr ValueKind kOnion3{parse_onion<37>, valid_onion, print_onion};
 constexpr ValueKind kGarlic{parse_garlic, valid_garlic, print_garlic};
+constexpr ValueKind kGarlicName{parse_garlic_name, valid_garlic_name, print_garlic_name};
+constexpr ValueKind kHttpPath{parse_http_path, valid_http_path, print_http_path};
 
 constexpr int kVariable = -1;  // a varint length before the value
 
@@ -180,6 +227,7 @@ constexpr std::array kProtocols{
     AddressProtocol{udp, "udp", 2, &kPort},
     AddressProtocol{p2p_webrtc_star, "p2p-webrtc-star", 0},
     AddressProtocol{p2p_webrtc_direct, "p2p-webrtc-direct", 0},
+    AddressProtocol{p2p_stardust, "p2p-stardust", 0},
     AddressProtocol{webrtc_direct, "webrtc-direct", 0},
     AddressProtocol{webrtc, "webrtc", 0},
     AddressProtocol{p2p_circuit, "p2p-circuit", 0},
@@ -192,6 +240,7 @@ constexpr std::array kProtocols{
     AddressProtocol{onion, "onion", 12, &kOnion},
     AddressProtocol{onion3, "onion3", 37, &kOnion3},
     AddressProtocol{garlic64, "garlic64", kVariable, &kGarlic},
+    AddressProtocol{garlic32, "garlic32", kVariable, &kGarlicName},
     AddressProtocol{tls, "tls", 0},
     AddressProtocol{sni, "sni", kVariable, &kName},
     AddressProtocol{noise, "noise", 0},
@@ -203,7 +252,8 @@ constexpr std::array kProtocols{
     AddressProtocol{wss, "wss", 0},
     AddressProtocol{p2p_websocket_star, "p2p-websocket-star", 0},
     AddressProtocol{http, "http", 0},
-    AddressProtocol{memory, "memory", 8, &kNumber64},
+    AddressProtocol{http_path, "http-path", kVariable, &kHttpPath},
+    AddressProtocol{memory, "memory", 8, &kNumber64},  // of any length in the table; go and rust have 8 bytes
 };
 
 bool is_path(const AddressProtocol& protocol) { return protocol.kind == &kPath; }

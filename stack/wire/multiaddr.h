@@ -14,7 +14,7 @@
 
 namespace mesocosm {
 
-// The components we know, by multicodec (multiformats/multiaddr protocols.csv).
+// The components, by multicodec: all of multiformats/multiaddr protocols.csv.
 enum class AddressCode : std::uint32_t {
   ip4 = 4,
   tcp = 6,
@@ -30,6 +30,7 @@ enum class AddressCode : std::uint32_t {
   udp = 273,
   p2p_webrtc_star = 275,
   p2p_webrtc_direct = 276,
+  p2p_stardust = 277,
   webrtc_direct = 280,
   webrtc = 281,
   p2p_circuit = 290,
@@ -41,6 +42,7 @@ enum class AddressCode : std::uint32_t {
   onion = 444,
   onion3 = 445,
   garlic64 = 446,
+  garlic32 = 447,
   tls = 448,
   sni = 449,
   noise = 454,
@@ -52,6 +54,7 @@ enum class AddressCode : std::uint32_t {
   wss = 478,
   p2p_websocket_star = 479,
   http = 480,
+  http_path = 481,
   memory = 777,
 };
 

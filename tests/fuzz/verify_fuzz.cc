@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kMessage = "a message";
 
-// Of tests/vectors/go-libp2p.txt: public key and signature of kMessage.
+// Public keys and signatures of kMessage, made by go-libp2p.
 constexpr std::string_view kSigned[][2] = {
     {"08021221037777e994e452c21604f91de093ce415f5432f701dd8cd1a7a6fea0e630bfca99",
      "30440220693275d4f354b81832f1360477b5a56342aef97d24547a0807d869e273353d0102203fdeb0fd556eb5bc37c2adc09e"

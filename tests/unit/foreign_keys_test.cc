@@ -1,4 +1,4 @@
-// Identity keys of RSA, ECDSA and secp256k1: signatures that real libraries made, and what must be refused; DER.
+// Identity keys of RSA, ECDSA and secp256k1: what must be refused; DER.
 #include "stack/crypto/foreign_keys.h"
 
 #include <algorithm>
@@ -67,39 +67,6 @@ std::string rsa_info(const std::string& modulus, const std::string& exponent) {
 }
 
 }  // namespace
-
-TEST_CASE("foreign keys: what go-libp2p signed verifies, and nothing else does", "[crypto]") {
-  const auto keys = read_vectors("go-libp2p.txt", "key");
-  CHECK(keys.size() == 8);
-  for (const VectorLine& line : read_vectors("go-libp2p.txt", "signature")) {
-    const PublicKey key = PublicKey::decode(from_hex(line_of(keys, line.at(0)).at(1))).value();
-    const Bytes message = from_hex(line.at(1)), signature = from_hex(line.at(2));
-    INFO(line.at(0));
-    CHECK(key.verify(message, signature));
-
-    const auto forged = [&](const Bytes& text, const Bytes& forgery) {
-      const auto verified = key.verify(text, forgery);
-      return !verified && verified.error().code == ErrorCode::authentication;
-    };
-    for (std::size_t bit = 0; bit < signature.size() * 8; bit += 7)
-      CHECK(forged(message, with_bit_flipped(signature, bit)));
-    CHECK(forged(with_bit_flipped(message, 3), signature));
-    CHECK(forged(message, joined(signature, from_hex("00"))));
-    CHECK(forged(message, signature.slice(0, signature.size() - 1)));
-    CHECK(forged(message, {}));
-  }
-}
-
-TEST_CASE("foreign keys: peer ids as go-libp2p has them", "[crypto]") {
-  for (const VectorLine& line : read_vectors("go-libp2p.txt", "key")) {
-    const PublicKey key = PublicKey::decode(from_hex(line.at(1))).value();
-    CHECK(to_hex(key.serialized()) == line.at(1));
-    CHECK(key.peer_id().to_string() == line.at(2));
-    CHECK(key.peer_id().to_cid() == line.at(3));
-    CHECK(PeerId::parse(line.at(2)) == key.peer_id());
-    CHECK(PeerId::parse(line.at(3)) == key.peer_id());
-  }
-}
 
 TEST_CASE("foreign keys: other hashes and paddings do not verify", "[crypto]") {
   const Bytes message = Bytes::copy("a message");

@@ -10,6 +10,7 @@
 #include "stack/crypto/x25519.h"
 #include "stack/wire/protobuf.h"
 #include "tests/unit/foreign_key.h"
+#include "tests/unit/vector_file.h"
 
 using namespace mesocosm;
 
@@ -112,61 +113,43 @@ struct Sealed {
 
 }  // namespace
 
-// XX_25519_ChaChaPoly_SHA256 of the cacophony vectors, as published with the snow library.
-TEST_CASE("Noise XX gives the published vector", "[noise]") {
-  const auto prologue = unhex("4a6f686e2047616c74");
-  const NoiseKey alice_secret = key_of("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
-                 bob_secret = key_of("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893");
-  NoiseXX alice(SecurityRole::initiator, alice_secret, x25519_public(alice_secret),
-                key_of("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue);
-  NoiseXX bob(SecurityRole::responder, bob_secret, x25519_public(bob_secret),
-              key_of("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue);
-  struct Message {
-    std::string_view payload, ciphertext;
-  };
-  const Message handshake[] = {
-      {"4c756477696720766f6e204d69736573",
-       "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"
-       "4c756477696720766f6e204d69736573"},
-      {"4d757272617920526f746862617264",
-       "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"
-       "81cbad1f276e038c48378ffce2b65285e08d6b68aaa3629a5a8639392490e5b9"
-       "bd5269c2f1e4f488ed8831161f19b7815528f8982ffe09be9b5c412f8a0db50f"
-       "8814c7194e83f23dbd8d162c9326ad"},
-      {"462e20412e20486179656b",
-       "c7195ffacac1307ff99046f219750fc47693e23c3cb08b89c2af808b444850a8"
-       "0ae475b9df0f169ae80a89be0865b57f58c9fea0d4ec82a286427402f113e4b6"
-       "ae769a1d95941d49b25030"},
-  };
-  for (std::size_t i = 0; i < 3; ++i) {
-    NoiseXX& from = i % 2 == 0 ? alice : bob;
-    NoiseXX& to = i % 2 == 0 ? bob : alice;
-    const auto message = from.write(unhex(handshake[i].payload));
-    REQUIRE(message);
-    CHECK(to_hex(message->slice(kNoiseLength)) == handshake[i].ciphertext);
-    const auto payload = to.read(message->slice(kNoiseLength));
-    REQUIRE(payload);
-    CHECK(to_hex(*payload) == handshake[i].payload);
-  }
-  CHECK(to_hex(alice.hash()) == "c8e5f64e846193be2a834104c2a009868d6c9f3bd3c186299888b488b2f1f58e");
-  CHECK(bob.hash() == alice.hash());
-  NoiseTransport from_alice = alice.split(), from_bob = bob.split();
-  const Message transport[] = {
-      {"4361726c204d656e676572", "96763ed773f8e47bb3712f0e29b3060ffc956ffc146cee53d5e1df"},
-      {"4a65616e2d426170746973746520536179",
-       "3e40f15f6f3a46ae446b253bf8b1d9ffb6ed9b174d272328ff91a7e2e5c79c07f5"},
-      {"457567656e2042f6686d20766f6e2042617765726b",
-       "eb3f3515110702e047a6c9da4478b6ead94873c11c0f2d710ddb3f09fce024b3a58502ae3f"},
-  };
-  for (std::size_t i = 0; i < 3; ++i) {  // the fourth message of all is the responder's
-    NoiseTransport& from = i % 2 == 0 ? from_bob : from_alice;
-    NoiseTransport& to = i % 2 == 0 ? from_alice : from_bob;
-    const Bytes plaintext = Bytes::copy(ByteView(unhex(transport[i].payload)));
-    Bytes sealed = from.seal({&plaintext, 1});
-    CHECK(to_hex(sealed.slice(kNoiseLength)) == transport[i].ciphertext);
-    const auto opened = to.open(sealed);
-    REQUIRE(opened);
-    CHECK((*opened)->text() == plaintext.text());
+TEST_CASE("Noise XX gives the published vectors", "[noise]") {
+  const auto all_messages = testing::read_vectors("noise.txt", "message");
+  for (const auto& vector : testing::read_vectors("noise.txt", "handshake")) {
+    INFO(vector.at(0));
+    const auto prologue = unhex(vector.at(1));
+    const NoiseKey alice_secret = key_of(vector.at(2)), bob_secret = key_of(vector.at(4));
+    NoiseXX alice(SecurityRole::initiator, alice_secret, x25519_public(alice_secret), key_of(vector.at(3)),
+                  prologue);
+    NoiseXX bob(SecurityRole::responder, bob_secret, x25519_public(bob_secret), key_of(vector.at(5)),
+                prologue);
+    NoiseTransport from_alice, from_bob;
+    std::size_t number = 0;
+    for (const auto& message : all_messages) {
+      if (message.at(0) != vector.at(0)) continue;
+      const Bytes payload = testing::from_hex(message.at(1));
+      const bool alices = number % 2 == 0;
+      if (number++ < 3) {
+        const auto written = (alices ? alice : bob).write(payload);
+        REQUIRE(written);
+        CHECK(to_hex(written->slice(kNoiseLength)) == message.at(2));
+        const auto read = (alices ? bob : alice).read(written->slice(kNoiseLength));
+        REQUIRE(read);
+        CHECK(*read == payload);
+        if (number < 3) continue;
+        from_alice = alice.split();
+        from_bob = bob.split();
+      } else {
+        Bytes sealed = (alices ? from_alice : from_bob).seal({&payload, 1});
+        CHECK(to_hex(sealed.slice(kNoiseLength)) == message.at(2));
+        const auto opened = (alices ? from_bob : from_alice).open(sealed);
+        REQUIRE(opened);
+        CHECK(*opened == payload);
+      }
+    }
+    CHECK(number > 4);  // both directions' first frames, and more
+    CHECK(bob.hash() == alice.hash());
+    if (vector.size() > 6) CHECK(to_hex(alice.hash()) == vector.at(6));
   }
 }
 

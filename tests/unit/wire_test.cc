@@ -7,6 +7,7 @@
 #include "stack/wire/framing.h"
 #include "stack/wire/protobuf.h"
 #include "stack/wire/varint.h"
+#include "tests/unit/vector_file.h"
 
 using namespace mesocosm;
 
@@ -61,14 +62,18 @@ TEST_CASE("a ByteWriter grows, inserts and moves", "[wire]") {
 }
 
 TEST_CASE("unsigned varints: the specification's examples", "[wire]") {
-  CHECK(encoded(1) == "01");
-  CHECK(encoded(127) == "7f");
-  CHECK(encoded(128) == "8001");
-  CHECK(encoded(255) == "ff01");
-  CHECK(encoded(300) == "ac02");
-  CHECK(encoded(16384) == "808001");
-  CHECK(encoded(kMaxVarint) == "ffffffffffffffff7f");
-  CHECK(encoded(0) == "00");
+  for (const auto& vector : testing::read_vectors("unsigned-varints.txt", "varint")) {
+    const std::uint64_t number = std::stoull(vector.at(0));
+    CHECK(encoded(number) == vector.at(1));
+    const Varint decoded = decode_varint(testing::from_hex(vector.at(1)));
+    CHECK(decoded.ok());
+    CHECK(decoded.value == number);
+    CHECK(decoded.length == vector.at(1).size() / 2);
+  }
+  for (const auto& vector : testing::read_vectors("unsigned-varints.txt", "refused")) {
+    INFO(vector.at(0) << " " << vector.at(1));
+    CHECK(decode_varint(testing::from_hex(vector.at(0))).status == VarintStatus::invalid);
+  }
 }
 
 TEST_CASE("unsigned varints decode to what was encoded and tell incomplete from invalid", "[wire]") {
