@@ -1,4 +1,5 @@
-// The go-libp2p peer of the interop tests: ../README.md is the contract that it keeps.
+// The go-libp2p peer of the interop tests: ../README.md is the contract that it keeps. As `peer contract` it keeps
+// the libp2p project's own transport-interop contract instead (contract.go).
 package main
 
 import (
@@ -9,6 +10,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "contract" {
+		exitWith(runContract())
+	}
 	options := hostOptions{listen: true, earlyMuxer: true}
 	flag.StringVar(&options.transport, "transport", "tcp", "tcp or ws")
 	flag.StringVar(&options.security, "security", "noise", "noise or tls")
@@ -51,10 +55,15 @@ func main() {
 	default:
 		usageError(fmt.Errorf("no such benchmark: %q", *bench))
 	}
+	exitWith(err)
+}
+
+func exitWith(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func usageError(err error) {
