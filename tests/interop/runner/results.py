@@ -1,0 +1,130 @@
+"""What came of each cell, judged against what is expected: a file of JSON lines, a table, a list of failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix import Cell, Combination, Matrix
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`failure` is why it failed, or None; `known` is why it cannot pass, or None."""
+
+    cell: Cell
+    seconds: float
+    failure: str | None
+    known: str | None
+    logs: Path
+
+    @property
+    def right(self) -> bool:
+        return (self.failure is None) == (self.known is None)
+
+    @property
+    def word(self) -> str:
+        if self.failure is None:
+            return "ok" if self.known is None else "PASSES"
+        return "FAIL" if self.known is None else "known"
+
+    def line(self) -> str:
+        row = self.cell.combination
+        return json.dumps(
+            {
+                "dialer": row.dialer,
+                "listener": row.listener,
+                "transport": row.transport,
+                "security": row.security,
+                "test": self.cell.test,
+                "passed": self.failure is None,
+                "right": self.right,
+                "seconds": round(self.seconds, 3),
+                "failure": self.failure,
+                "known": self.known,
+            }
+        )
+
+
+class Results:
+    """Keeps outcomes, and writes each to the file at once."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.outcomes: dict[Cell, Outcome] = {}
+        path.write_text("")
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.cell in self.outcomes:
+            raise RuntimeError(f"{outcome.cell} has two outcomes")
+        self.outcomes[outcome.cell] = outcome
+        with self.path.open("a") as file:
+            file.write(outcome.line() + "\n")
+
+    def faults(self, wanted: Iterable[Cell]) -> list[str]:
+        """Everything that is not as it should be, one line each."""
+        faults = []
+        for cell in wanted:
+            outcome = self.outcomes.get(cell)
+            if outcome is None:
+                faults.append(f"{cell}: did not run")
+            elif not outcome.right and outcome.failure is not None:
+                faults.append(f"{cell}: {outcome.failure}\n    logs: {outcome.logs}")
+            elif not outcome.right:
+                faults.append(f"{cell}: passes, though expected.json says that it cannot: {outcome.known}")
+        return faults
+
+    def known_reasons(self) -> dict[str, int]:
+        """Why cells fail that are expected to, with the number of cells."""
+        return dict(Counter(o.known for o in self.outcomes.values() if o.known is not None and o.right))
+
+
+def rows_of(
+    results: Results, matrix: Matrix, combinations: Iterable[Combination]
+) -> tuple[list[str], list[list[str]]]:
+    """The table's head and body."""
+    tests = [*matrix.tests, *(test for test in matrix.mesh_tests if test not in matrix.tests)]
+    body = []
+    for row in combinations:
+        outcomes = [results.outcomes.get(Cell(row, test)) for test in tests]
+        if any(outcomes):
+            body.append([str(row), *("" if outcome is None else outcome.word for outcome in outcomes)])
+    used = [i for i in range(len(tests) + 1) if i == 0 or any(line[i] for line in body)]
+    head = ["", *tests]
+    return [head[i] for i in used], [[line[i] for i in used] for line in body]
+
+
+STYLES = {"ok": "green", "FAIL": "bold red", "PASSES": "bold red", "known": "yellow"}
+
+
+def print_table(head: list[str], body: list[list[str]]) -> None:
+    """With rich where it is installed and somebody looks on, else plain."""
+    if sys.stdout.isatty():
+        try:
+            from rich.console import Console
+            from rich.table import Table
+        except ImportError:
+            pass
+        else:
+            table = Table(*head, box=None)
+            for line in body:
+                table.add_row(line[0], *(f"[{STYLES[word]}]{word}[/]" if word else "" for word in line[1:]))
+            Console().print(table)
+            return
+    print(plain_table(head, body))
+
+
+def plain_table(head: list[str], body: list[list[str]]) -> str:
+    """Heads of two words take two lines, so that the columns stay narrow."""
+    tops = [first if rest else "" for first, _, rest in (word.partition(" ") for word in head)]
+    bottoms = [rest or first for first, _, rest in (word.partition(" ") for word in head)]
+    lines = [tops, bottoms, *body]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in lines
+    )
