@@ -80,16 +80,33 @@ struct Identity {
   std::string peer, cid;
 };
 
-// By name. `file`: of one implementation.
-std::map<std::string, Identity> identities_of(const std::string& file) {
+// A line that one implementation made with one of its identities, whose name is the line's first word.
+struct Made {
+  std::string by;
+  Identity identity;
+  VectorLine line;
+};
+
+std::vector<Made> made_by(const std::string& file, std::string_view kind) {
   std::map<std::string, Identity> identities;
-  for (const VectorLine& line : read_vectors(file, "key"))
-    identities.emplace(line.at(0),
-                       Identity{PublicKey::decode(from_hex(line.at(1))).value(), line.at(2), line.at(3)});
-  return identities;
+  for (const VectorLine& line : read_vectors(file, "key")) {
+    const PublicKey key = PublicKey::decode(from_hex(line.at(1))).value();
+    identities.emplace(line.at(0), Identity{key, line.at(2), line.at(3)});
+  }
+  std::vector<Made> made;
+  for (const VectorLine& line : read_vectors(file, kind))
+    made.push_back({file + ": " + line.at(0), identities.at(line.at(0)), line});
+  return made;
 }
 
-const std::array<std::string, 1> kImplementations{"go-identities.txt"};
+std::vector<Made> made_by_all(std::string_view kind) {
+  std::vector<Made> all;
+  for (const char* file : {"go-identities.txt", "js-identities.txt"}) {
+    const auto made = made_by(file, kind);
+    all.insert(all.end(), made.begin(), made.end());
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -175,67 +192,60 @@ TEST_CASE("vectors: CIDs as go-cid has them", "[vectors][wire]") {
 }
 
 TEST_CASE("vectors: peer ids of real peers' keys", "[vectors][crypto]") {
-  for (const std::string& file : kImplementations) {
-    for (const auto& [name, identity] : identities_of(file)) {
-      INFO(file << " " << name);
-      const PeerId id = identity.key.peer_id();
-      CHECK(id.to_string() == identity.peer);
-      CHECK(id.to_cid() == identity.cid);
-      CHECK(PeerId::parse(identity.peer) == id);
-      CHECK(PeerId::parse(identity.cid) == id);
-    }
+  for (const auto& [by, identity, line] : made_by_all("key")) {
+    INFO(by);
+    const PeerId id = identity.key.peer_id();
+    CHECK(to_hex(identity.key.serialized()) == line.at(1));
+    CHECK(id.to_string() == identity.peer);
+    CHECK(id.to_cid() == identity.cid);
+    CHECK(PeerId::parse(identity.peer) == id);
+    CHECK(PeerId::parse(identity.cid) == id);
   }
 }
 
 TEST_CASE("vectors: what real peers signed verifies, and nothing else does", "[vectors][crypto]") {
-  for (const std::string& file : kImplementations) {
-    const auto identities = identities_of(file);
-    for (const VectorLine& line : read_vectors(file, "signature")) {
-      INFO(file << " " << line.at(0));
-      const PublicKey& key = identities.at(line.at(0)).key;
-      const Bytes message = from_hex(line.at(1)), signature = from_hex(line.at(2));
-      CHECK(key.verify(message, signature));
+  for (const auto& [by, identity, line] : made_by_all("signature")) {
+    INFO(by);
+    const PublicKey& key = identity.key;
+    const Bytes message = from_hex(line.at(1)), signature = from_hex(line.at(2));
+    CHECK(key.verify(message, signature));
 
-      const auto forged = [&](const Bytes& text, const Bytes& forgery) {
-        const auto verified = key.verify(text, forgery);
-        return !verified && verified.error().code == ErrorCode::authentication;
-      };
-      for (std::size_t bit = 0; bit < signature.size() * 8; bit += 7)
-        CHECK(forged(message, with_bit_flipped(signature, bit)));
-      CHECK(forged(with_bit_flipped(message, 3), signature));
-      CHECK(forged(message, concat(std::array{signature, from_hex("00")})));
-      CHECK(forged(message, signature.slice(0, signature.size() - 1)));
-      CHECK(forged(message, {}));
-    }
+    const auto forged = [&](const Bytes& text, const Bytes& forgery) {
+      const auto verified = key.verify(text, forgery);
+      return !verified && verified.error().code == ErrorCode::authentication;
+    };
+    for (std::size_t bit = 0; bit < signature.size() * 8; bit += 7)
+      CHECK(forged(message, with_bit_flipped(signature, bit)));
+    CHECK(forged(with_bit_flipped(message, 3), signature));
+    CHECK(forged(message, concat(std::array{signature, from_hex("00")})));
+    CHECK(forged(message, signature.slice(0, signature.size() - 1)));
+    CHECK(forged(message, {}));
   }
 }
 
 TEST_CASE("vectors: signed peer records of real peers", "[vectors][crypto]") {
-  for (const std::string& file : kImplementations) {
-    const auto identities = identities_of(file);
-    for (const VectorLine& line : read_vectors(file, "peer-record")) {
-      INFO(file << " " << line.at(0));
-      const Bytes envelope = from_hex(line.at(3));
-      const auto record = open_peer_record(envelope);
-      REQUIRE(record);
-      CHECK(record->peer.to_string() == identities.at(line.at(0)).peer);
-      CHECK(std::to_string(record->seq) == line.at(1));
-      std::vector<std::string> addresses;
-      for (const Multiaddr& address : record->addresses) addresses.push_back(address.to_string());
-      CHECK(addresses == split(line.at(2), ','));
-      for (std::size_t bit = 0; bit < envelope.size() * 8; bit += 61)
-        CHECK_FALSE(open_peer_record(with_bit_flipped(envelope, bit)));
-    }
+  for (const auto& [by, identity, line] : made_by_all("peer-record")) {
+    INFO(by);
+    const Bytes envelope = from_hex(line.at(3));
+    const auto record = open_peer_record(envelope);
+    REQUIRE(record);
+    CHECK(record->peer.to_string() == identity.peer);
+    CHECK(std::to_string(record->seq) == line.at(1));
+    std::vector<std::string> addresses;
+    for (const Multiaddr& address : record->addresses) addresses.push_back(address.to_string());
+    CHECK(addresses == split(line.at(2), ','));
+    for (std::size_t bit = 0; bit < envelope.size() * 8; bit += 61)
+      CHECK_FALSE(open_peer_record(with_bit_flipped(envelope, bit)));
   }
 }
 
 TEST_CASE("vectors: a reservation voucher of go-libp2p, another type of envelope", "[vectors][crypto]") {
-  for (const VectorLine& line : read_vectors("go-identities.txt", "voucher")) {
-    INFO(line.at(0));
+  for (const auto& [by, identity, line] : made_by("go-identities.txt", "voucher")) {
+    INFO(by);
     const Bytes envelope = from_hex(line.at(4));
     const auto opened = open_envelope(envelope, "libp2p-relay-rsvp");
     REQUIRE(opened);
-    CHECK(opened->signer.peer_id().to_string() == line.at(1));
+    CHECK(opened->signer == identity.key);
     CHECK(to_hex(opened->payload_type) == "0302");
     Bytes relay, peer;
     std::uint64_t expiration = 0;
@@ -255,9 +265,8 @@ TEST_CASE("vectors: Noise responders", "[vectors][noise]") {
   constexpr std::string_view kYamux[] = {"/yamux/1.0.0"};
   NoiseKey seed{};
   const NoiseIdentity ours(KeyPair::from_seed(seed), seed);
-  const auto identities = identities_of("go-identities.txt");
-  for (const VectorLine& line : read_vectors("go-identities.txt", "noise")) {
-    INFO(line.at(0) << " " << line.at(2));
+  for (const auto& [by, identity, line] : made_by_all("noise")) {
+    INFO(by << " " << line.at(2));
     const Bytes secret = from_hex(line.at(1)), second = from_hex(line.at(4));
     NoiseKey ephemeral;
     std::copy(secret.begin(), secret.end(), ephemeral.begin());
@@ -273,8 +282,8 @@ TEST_CASE("vectors: Noise responders", "[vectors][noise]") {
     Bytes input = prefixed(second);
     REQUIRE(handshake.on_bytes(input));
     REQUIRE(handshake.done());
-    CHECK(handshake.peer().id.to_string() == identities.at(line.at(0)).peer);
-    CHECK(handshake.peer().public_key == identities.at(line.at(0)).key.serialized());
+    CHECK(handshake.peer().id.to_string() == identity.peer);
+    CHECK(handshake.peer().public_key == identity.key.serialized());
     CHECK(handshake.peer().muxers == (early ? split(line.at(2), ',') : std::vector<std::string>{}));
     CHECK(handshake.muxer() == (early ? kYamux[0] : ""));
 
@@ -288,17 +297,17 @@ TEST_CASE("vectors: Noise responders", "[vectors][noise]") {
 }
 
 TEST_CASE("vectors: signed pubsub messages", "[vectors][gossipsub]") {
-  const auto identities = identities_of("go-identities.txt");
-  for (const VectorLine& line : read_vectors("go-identities.txt", "message")) {
-    INFO(line.at(0));
+  for (const auto& [by, identity, line] : made_by_all("message")) {
+    INFO(by);
     const Bytes bytes = from_hex(line.at(3));
     const RpcPart part = frame_message({bytes});
     const auto message = decode_message(part);
     REQUIRE(message);
-    CHECK(PeerId::decode(message->from)->to_string() == identities.at(line.at(0)).peer);
+    CHECK(PeerId::decode(message->from)->to_string() == identity.peer);
     CHECK(to_hex(message->topic) == line.at(1));
     CHECK(to_hex(message->data) == line.at(2));
-    CHECK((message->key.data() == nullptr) == (PeerId::decode(message->from)->inlined_key().size() > 0));
+    const bool inlined = !PeerId::decode(message->from)->inlined_key().empty();
+    CHECK((message->key.data() != nullptr || inlined));  // js sends the key whether or not it is in the id
     CHECK(signature_valid(*message));
     for (std::size_t bit = 0; bit < bytes.size() * 8; bit += 61) {
       const RpcPart other = frame_message({with_bit_flipped(bytes, bit)});
