@@ -104,24 +104,36 @@ func (p *peerProgram) connect(ctx context.Context, addr string) (network.Conn, t
 		return nil, 0, err
 	}
 	p.host.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
-	start := time.Now()
-	conn, err := p.host.Network().DialPeer(ctx, info.ID)
-	return conn, time.Since(start), err
+	for {
+		start := time.Now()
+		conn, err := p.host.Network().DialPeer(ctx, info.ID)
+		// While somebody else (gossipsub) still waits for an earlier dial of the same peer, go-libp2p answers with
+		// that dial's connection, though it was closed since.
+		if err == nil && conn.IsClosed() {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		return conn, time.Since(start), err
+	}
 }
 
 func (p *peerProgram) handshakes(ctx context.Context, c command) (fields, error) {
+	info, err := peer.AddrInfoFromString(c.Addr)
+	if err != nil {
+		return nil, err
+	}
 	seconds := make([]float64, 0, c.Count)
 	for range c.Count {
-		conn, took, err := p.connect(ctx, c.Addr)
+		if err := p.host.Network().ClosePeer(info.ID); err != nil {
+			return nil, err
+		}
+		_, took, err := p.connect(ctx, c.Addr)
 		if err != nil {
 			return nil, err
 		}
 		seconds = append(seconds, took.Seconds())
-		if err := conn.Close(); err != nil {
-			return nil, err
-		}
 	}
-	return fields{"seconds": seconds}, nil
+	return fields{"seconds": seconds}, p.host.Network().ClosePeer(info.ID)
 }
 
 func (p *peerProgram) identify(c command) (fields, error) {

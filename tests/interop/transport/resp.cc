@@ -36,7 +36,7 @@ Result<std::int64_t> parse_number(std::string_view text) {
 Result<bool> Parser::reply(RedisReply& out, unsigned depth) {
   using Kind = RedisReply::Kind;
   std::string_view head;
-  const auto whole = line(head);
+  auto whole = line(head);
   if (!whole || !*whole) return whole;
   const char type = head.empty() ? '\0' : head.front();
   if (type == '+' || type == '-') {
@@ -89,7 +89,7 @@ Result<bool> Parser::list(RedisReply& out, std::int64_t count, unsigned depth) {
   }
   out.kind = RedisReply::Kind::list;
   for (; count > 0; --count) {
-    const auto whole = reply(out.items.emplace_back(), depth - 1);
+    auto whole = reply(out.items.emplace_back(), depth - 1);
     if (!whole || !*whole) return whole;
   }
   return true;
