@@ -9,18 +9,10 @@ namespace flow {
 namespace {
 
 constexpr std::uint16_t kFirstEphemeral = 49152;  // RFC 6335
-constexpr std::uint32_t kFirstV4 = 0x01000001;
 constexpr std::size_t kLargestDatagram = 65'507;
 
 std::uint64_t socket_key(HostIndex host, std::uint16_t port, bool v6) {
   return std::uint64_t{host} << 17 | std::uint64_t{v6} << 16 | port;
-}
-
-IpAddress default_v6(HostIndex host) {
-  std::array<std::uint8_t, 16> octets{0x2a};
-  const std::uint32_t number = host + 1;
-  for (std::size_t i = 0; i < 4; ++i) octets[12 + i] = static_cast<std::uint8_t>(number >> (24 - 8 * i));
-  return IpAddress::v6(octets);
 }
 
 // One end of a connection, as the stack sees it.
@@ -48,30 +40,6 @@ class Stream final : public ByteStream {
   FlowNetwork& network_;
   Connection& connection_;
   int side_;
-};
-
-// A stream to an address that no host has.
-class UnreachableStream final : public ByteStream, private Timer {
- public:
-  UnreachableStream(Clock& clock, const Endpoint& local, const Endpoint& remote, Events& events)
-      : local_(local), remote_(remote), events_(&events) {
-    clock.arm_after(*this, Duration::zero());
-  }
-  void set_events(Events& events) override { events_ = &events; }
-  Bytes read(std::size_t) override { return {}; }
-  bool ended() const override { return false; }
-  std::size_t writable() const override { return 0; }
-  void write(Bytes) override {}
-  void finish() override {}
-  Endpoint local() const override { return local_; }
-  Endpoint remote() const override { return remote_; }
-
- private:
-  void on_timer() override {
-    events_->on_closed(Error{ErrorCode::unreachable, "no host has the address " + remote_.ip.to_string()});
-  }
-  Endpoint local_, remote_;
-  Events* events_;
 };
 
 // A socket's set of user's callbacks before it has one.
@@ -103,25 +71,6 @@ class StreamListener final : public Listener, private Acceptor {
   Endpoint at_;
   Events& events_;
   bool listening_ = false;
-};
-
-class NameResolution final : public Resolution, private Timer {
- public:
-  NameResolution(Clock& clock, std::vector<IpAddress> addresses, std::vector<std::string> texts,
-                 Events& events)
-      : addresses_(std::move(addresses)), texts_(std::move(texts)), events_(events) {
-    clock.arm_after(*this, FlowNetwork::kResolveTime);
-  }
-
- private:
-  void on_timer() override {
-    if (!addresses_.empty()) return events_.on_resolved(std::move(addresses_));
-    if (!texts_.empty()) return events_.on_text(std::move(texts_));
-    events_.on_failed(Error{ErrorCode::not_found, "no such name"});
-  }
-  std::vector<IpAddress> addresses_;
-  std::vector<std::string> texts_;
-  Events& events_;
 };
 
 }  // namespace
@@ -226,7 +175,7 @@ class HostNetwork final : public Network {
     const bool v6 = !to.ip.is_v4();
     if (host == FlowNetwork::kNoHost) {
       const Endpoint local{v6 ? network_.address_v6(host_) : network_.address_v4(host_), from.port};
-      return std::make_unique<UnreachableStream>(network_.kernel(), local, to, events);
+      return hosts::unreachable_stream(network_.kernel(), local, to, events);
     }
     const std::uint16_t port = from.port != 0 ? from.port : network_.free_port(host_, v6);
     return std::make_unique<Stream>(network_, network_.tcp().connect(host_, port, host, to.port, v6), 0,
@@ -261,22 +210,7 @@ class HostNetwork final : public Network {
 
   std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type,
                                       Resolution::Events& events) override {
-    std::vector<IpAddress> addresses;
-    std::vector<std::string> texts;
-    const auto fits = [&](const IpAddress& ip) {
-      return type == RecordType::address || (type == RecordType::address_v4 && ip.is_v4()) ||
-             (type == RecordType::address_v6 && !ip.is_v4());
-    };
-    if (const auto found = network_.names_.find(name); found != network_.names_.end()) {
-      if (type == RecordType::text) texts = found->second.texts;
-      for (const IpAddress& ip : found->second.addresses) {
-        if (fits(ip)) addresses.push_back(ip);
-      }
-    } else if (const auto ip = IpAddress::parse(name); ip && fits(*ip)) {
-      addresses.push_back(*ip);
-    }
-    return std::make_unique<NameResolution>(network_.kernel(), std::move(addresses), std::move(texts),
-                                            events);
+    return network_.directory_.resolve(network_.kernel(), name, type, events);
   }
 
   std::vector<IpAddress> local_addresses() const override {
@@ -291,10 +225,11 @@ class HostNetwork final : public Network {
 }  // namespace flow
 
 FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng)
-    : links_(kernel, model, rng, cuts_),
+    : directory_(model.hosts()),
+      links_(kernel, model, rng, cuts_),
       tcp_(links_, [this](const flow::Connection& connection,
                           int side) { return endpoint(connection, side).to_string(); }),
-      parcels_(std::make_unique<flow::Pool<flow::Parcel>>()),
+      parcels_(std::make_unique<hosts::Pool<flow::Parcel>>()),
       networks_(model.hosts()),
       next_port_(model.hosts(), flow::kFirstEphemeral) {}
 
@@ -304,53 +239,6 @@ Network& FlowNetwork::attach(HostIndex host) {
   MC_ASSERT(host < networks_.size());
   if (networks_[host] == nullptr) networks_[host] = std::make_unique<flow::HostNetwork>(*this, host);
   return *networks_[host];
-}
-
-IpAddress FlowNetwork::address_v4(HostIndex host) const {
-  const auto found = assigned_.find(host);
-  return found != assigned_.end() ? found->second.v4 : IpAddress::v4(flow::kFirstV4 + host);
-}
-
-IpAddress FlowNetwork::address_v6(HostIndex host) const {
-  const auto found = assigned_.find(host);
-  return found != assigned_.end() ? found->second.v6 : flow::default_v6(host);
-}
-
-void FlowNetwork::assign_address(HostIndex host, const IpAddress& address) {
-  Addresses& own = assigned_.try_emplace(host, Addresses{address_v4(host), address_v6(host)}).first->second;
-  IpAddress& place = address.is_v4() ? own.v4 : own.v6;
-  hosts_.erase(place);
-  place = address;
-  hosts_[address] = host;
-}
-
-HostIndex FlowNetwork::host_of(const IpAddress& address) const {
-  if (!hosts_.empty()) {
-    if (const auto found = hosts_.find(address); found != hosts_.end()) return found->second;
-  }
-  const auto& octets = address.octets();
-  HostIndex host = kNoHost;
-  if (address.is_v4()) {
-    host = address.v4_host_order() - flow::kFirstV4;
-  } else {
-    std::uint32_t number = 0;
-    for (std::size_t i = 12; i < 16; ++i) number = number << 8 | octets[i];
-    host = number - 1;
-  }
-  if (host >= networks_.size()) return kNoHost;
-  return address == (address.is_v4() ? address_v4(host) : address_v6(host)) ? host : kNoHost;
-}
-
-bool FlowNetwork::owns(HostIndex host, const IpAddress& ip) const {
-  return ip.is_unspecified() || ip.is_loopback() || ip == address_v4(host) || ip == address_v6(host);
-}
-
-void FlowNetwork::register_name(const std::string& name, std::vector<IpAddress> addresses) {
-  names_[name].addresses = std::move(addresses);
-}
-
-void FlowNetwork::register_text(const std::string& name, std::vector<std::string> records) {
-  names_[name].texts = std::move(records);
 }
 
 std::uint16_t FlowNetwork::free_port(HostIndex host, bool v6) {

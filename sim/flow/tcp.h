@@ -10,13 +10,18 @@
 #include <unordered_map>
 #include <utility>
 
-#include "sim/flow/links.h"
-#include "sim/flow/pool.h"
+#include "sim/hosts/links.h"
+#include "sim/hosts/pool.h"
 #include "stack/base/bytes.h"
 #include "stack/base/result.h"
 #include "stack/env/network.h"
 
 namespace mesocosm::flow {
+
+using hosts::Departure;
+using hosts::Landing;
+using hosts::Links;
+using hosts::Pool;
 
 class Tcp;
 class Connection;

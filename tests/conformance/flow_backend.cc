@@ -10,7 +10,7 @@ class FlowBackend final : public ConformanceBackend {
  public:
   FlowBackend(IpVersion version, UniformPaths paths)
       : version_(version), paths_(paths), network_(kernel_, paths_, Rng(1)) {
-    network_.register_name("known.example", {network_.address_v4(1), network_.address_v6(1)});
+    network_.directory().register_name("known.example", {network_.address_v4(1), network_.address_v6(1)});
   }
 
   Clock& clock() override { return kernel_; }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-namespace mesocosm::flow {
+namespace mesocosm::hosts {
 
 // T is default-constructible and has a public `T* next`, which the pool uses while the object is idle.
 // Objects keep what they hold when they are given back: the user clears them.
@@ -41,4 +41,4 @@ class Pool {
   std::size_t in_use_ = 0;
 };
 
-}  // namespace mesocosm::flow
+}  // namespace mesocosm::hosts

@@ -1,11 +1,11 @@
-#include "sim/flow/links.h"
+#include "sim/hosts/links.h"
 
 #include <algorithm>
 
 #include "stack/base/assert.h"
 #include "stack/base/hash.h"
 
-namespace mesocosm::flow {
+namespace mesocosm::hosts {
 
 Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts)
     : kernel_(kernel),
@@ -103,4 +103,4 @@ Duration Links::jitter(HostIndex from, HostIndex to) const {
   return model_.jitter(from, to, static_cast<double>(drawn >> 11) * 0x1p-53);
 }
 
-}  // namespace mesocosm::flow
+}  // namespace mesocosm::hosts

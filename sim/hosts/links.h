@@ -10,7 +10,7 @@
 #include "sim/net/path_model.h"
 #include "stack/base/rng.h"
 
-namespace mesocosm::flow {
+namespace mesocosm::hosts {
 
 // IP bytes of a host since the start, headers included. Pure acknowledgements are not counted (they cost no
 // events).
@@ -86,4 +86,4 @@ class Links {
   std::vector<Host> hosts_;
 };
 
-}  // namespace mesocosm::flow
+}  // namespace mesocosm::hosts

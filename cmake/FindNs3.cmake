@@ -1,0 +1,18 @@
+# ns-3 as Debian packages it: its own CMake package and pkg-config files are broken, so the libraries are named here.
+# Defines Ns3::core, Ns3::network, Ns3::internet, ...; COMPONENTS says which.
+find_path(Ns3_INCLUDE_DIR ns3/core-module.h)
+set(Ns3_REQUIRED_LIBRARIES)
+foreach(component ${Ns3_FIND_COMPONENTS})
+  find_library(Ns3_${component}_LIBRARY ns3-${component})
+  list(APPEND Ns3_REQUIRED_LIBRARIES Ns3_${component}_LIBRARY)
+endforeach()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Ns3 REQUIRED_VARS Ns3_INCLUDE_DIR ${Ns3_REQUIRED_LIBRARIES})
+if(Ns3_FOUND)
+  foreach(component ${Ns3_FIND_COMPONENTS})
+    if(NOT TARGET Ns3::${component})
+      add_library(Ns3::${component} UNKNOWN IMPORTED)
+      set_target_properties(Ns3::${component} PROPERTIES IMPORTED_LOCATION ${Ns3_${component}_LIBRARY})
+    endif()
+  endforeach()
+endif()

@@ -1,0 +1,78 @@
+#include "sim/packet/ns3.h"
+
+#include "sim/packet/access_device.h"
+
+#include <ns3/ipv4-header.h>
+#include <ns3/ipv4-l3-protocol.h>
+#include <ns3/mac48-address.h>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm::packet {
+
+void Flight::done() {
+  packet = nullptr;
+  landing = false;
+  fabric->flights_.give(this);
+}
+
+Fabric::Fabric(hosts::Links& links, Locate locate, const void* context)
+    : links_(links), locate_(locate), context_(context) {}
+Fabric::~Fabric() = default;
+
+void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
+  ns3::Ipv4Header header;
+  packet->PeekHeader(header);
+  const HostIndex to = locate_(context_, header.GetDestination().Get());
+  if (to == kNoHost) return;
+  const std::uint32_t wire = packet->GetSize();
+  const hosts::Departure departure = links_.depart(from, to, wire, 1, links_.model().path(from, to),
+                                                  devices_[from]->fifo(to));
+  if (departure.lost > 0) return;
+  Flight& flight = *flights_.take();
+  flight.fabric = this;
+  flight.packet = std::move(packet);
+  flight.from = from;
+  flight.to = to;
+  flight.wire = wire;
+  flight.last_in = departure.last_in;
+  links_.kernel().arm(flight, departure.first_in);
+}
+
+void Flight::on_timer() {
+  hosts::Links& links = fabric->links_;
+  if (!landing) {
+    landing = true;
+    const hosts::Landing place = links.land(from, to, wire, 1, last_in);
+    if (place.lost > 0) return done();
+    return links.kernel().arm(*this, place.at);
+  }
+  links.kernel().absorb(std::uint64_t{to} << 32 | wire);
+  ns3::Ptr<ns3::Packet> arrived = std::move(packet);
+  AccessDevice& device = *fabric->devices_[to];
+  done();
+  device.receive(std::move(arrived));
+}
+
+bool AccessDevice::Send(ns3::Ptr<ns3::Packet> packet, const ns3::Address&, std::uint16_t protocol) {
+  if (protocol != ns3::Ipv4L3Protocol::PROT_NUMBER) return false;
+  fabric_.send(host_, std::move(packet));
+  return true;
+}
+
+void AccessDevice::receive(ns3::Ptr<ns3::Packet> packet) {
+  receive_(this, std::move(packet), ns3::Ipv4L3Protocol::PROT_NUMBER, GetAddress());
+}
+
+ns3::Address AccessDevice::GetAddress() const {
+  static const ns3::Mac48Address kAddress("00:00:00:00:00:01");  // nobody asks for it: there is no ARP
+  return kAddress;
+}
+
+void AccessDevice::DoDispose() {
+  node_ = nullptr;
+  receive_.Nullify();
+  NetDevice::DoDispose();
+}
+
+}  // namespace mesocosm::packet

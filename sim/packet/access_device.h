@@ -1,0 +1,112 @@
+// A host's network device in ns-3: its access link to the Internet model, with no router between hosts. Included by
+// this folder's .cc files only, after ns3.h.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include <ns3/channel.h>
+#include <ns3/net-device.h>
+#include <ns3/node.h>
+#include <ns3/packet.h>
+
+#include "sim/hosts/links.h"
+#include "sim/hosts/pool.h"
+
+namespace mesocosm::packet {
+
+class AccessDevice;
+class Fabric;
+
+// A packet on its way: first over the path, then through the receiver's access link.
+struct Flight final : Timer {
+  void on_timer() override;
+
+  Flight* next = nullptr;
+  Fabric* fabric = nullptr;
+  ns3::Ptr<ns3::Packet> packet;
+  HostIndex from = 0, to = 0;
+  std::uint32_t wire = 0;
+  Time last_in{};
+  bool landing = false;
+
+ private:
+  void done();
+};
+
+// The Internet between the devices: every packet takes its sender's uplink, the path, and its receiver's downlink,
+// two kernel events a packet, by the same links (rates, queues, jitter, loss, cuts) as the flow backend.
+class Fabric {
+ public:
+  // Which host has an address (host byte order); kNoHost: nobody.
+  using Locate = HostIndex (*)(const void* context, std::uint32_t address);
+  static constexpr HostIndex kNoHost = ~HostIndex{0};
+
+  Fabric(hosts::Links& links, Locate locate, const void* context);
+  ~Fabric();
+  void add(AccessDevice& device) { devices_.push_back(&device); }
+
+ private:
+  friend class AccessDevice;
+  friend struct Flight;
+  void send(HostIndex from, ns3::Ptr<ns3::Packet> packet);
+
+  hosts::Links& links_;
+  Locate locate_;
+  const void* context_;
+  std::vector<AccessDevice*> devices_;  // by host
+  hosts::Pool<Flight> flights_;
+};
+
+class AccessDevice final : public ns3::NetDevice {
+ public:
+  static constexpr std::uint16_t kMtu = hosts::Links::kPacket;
+
+  AccessDevice(Fabric& fabric, HostIndex host) : fabric_(fabric), host_(host) {}
+
+  void receive(ns3::Ptr<ns3::Packet> packet);
+  // Packets of one path never overtake each other: when the last one arrives.
+  Time& fifo(HostIndex to) { return fifo_[to]; }
+
+  // --- NetDevice
+  void SetIfIndex(const std::uint32_t index) override { index_ = index; }
+  std::uint32_t GetIfIndex() const override { return index_; }
+  ns3::Ptr<ns3::Channel> GetChannel() const override { return nullptr; }
+  void SetAddress(ns3::Address) override {}
+  ns3::Address GetAddress() const override;
+  bool SetMtu(const std::uint16_t mtu) override { return mtu == kMtu; }
+  std::uint16_t GetMtu() const override { return kMtu; }
+  bool IsLinkUp() const override { return true; }
+  void AddLinkChangeCallback(ns3::Callback<void>) override {}
+  bool IsBroadcast() const override { return false; }
+  ns3::Address GetBroadcast() const override { return GetAddress(); }
+  bool IsMulticast() const override { return false; }
+  ns3::Address GetMulticast(ns3::Ipv4Address) const override { return GetAddress(); }
+  ns3::Address GetMulticast(ns3::Ipv6Address) const override { return GetAddress(); }
+  bool IsBridge() const override { return false; }
+  bool IsPointToPoint() const override { return true; }
+  bool Send(ns3::Ptr<ns3::Packet> packet, const ns3::Address& to, std::uint16_t protocol) override;
+  bool SendFrom(ns3::Ptr<ns3::Packet> packet, const ns3::Address&, const ns3::Address& to,
+                std::uint16_t protocol) override {
+    return Send(packet, to, protocol);
+  }
+  ns3::Ptr<ns3::Node> GetNode() const override { return node_; }
+  void SetNode(ns3::Ptr<ns3::Node> node) override { node_ = node; }
+  bool NeedsArp() const override { return false; }
+  void SetReceiveCallback(ReceiveCallback callback) override { receive_ = callback; }
+  void SetPromiscReceiveCallback(PromiscReceiveCallback) override {}
+  bool SupportsSendFrom() const override { return false; }
+
+ private:
+  void DoDispose() override;
+
+  Fabric& fabric_;
+  HostIndex host_;
+  std::uint32_t index_ = 0;
+  ns3::Ptr<ns3::Node> node_;
+  ReceiveCallback receive_;
+  std::unordered_map<HostIndex, Time> fifo_;  // looked up, never iterated
+};
+
+}  // namespace mesocosm::packet

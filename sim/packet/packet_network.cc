@@ -1,0 +1,319 @@
+#include "sim/packet/ns3.h"
+
+#include "sim/packet/packet_network.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <vector>
+
+#include <ns3/boolean.h>
+#include <ns3/config.h>
+#include <ns3/double.h>
+#include <ns3/inet-socket-address.h>
+#include <ns3/internet-stack-helper.h>
+#include <ns3/ipv4-static-routing-helper.h>
+#include <ns3/ipv4-static-routing.h>
+#include <ns3/ipv4.h>
+#include <ns3/tcp-socket-factory.h>
+#include <ns3/udp-socket-factory.h>
+#include <ns3/uinteger.h>
+
+#include "sim/packet/access_device.h"
+#include "sim/packet/engine.h"
+#include "sim/packet/tcp_end.h"
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+namespace packet {
+namespace {
+
+constexpr std::size_t kLargestDatagram = 65'507;
+
+// The TCP of a Linux host, as far as ns-3 has it (docs/packet-model.md gives the reasons).
+void set_tcp_defaults() {
+  using ns3::Config::SetDefault;
+  SetDefault("ns3::TcpL4Protocol::SocketType", ns3::TypeIdValue(ns3::TypeId::LookupByName("ns3::TcpCubic")));
+  SetDefault("ns3::TcpSocket::SegmentSize", ns3::UintegerValue(1448));
+  SetDefault("ns3::TcpSocket::InitialCwnd", ns3::UintegerValue(10));
+  SetDefault("ns3::TcpSocket::SndBufSize", ns3::UintegerValue(4 << 20));
+  SetDefault("ns3::TcpSocket::RcvBufSize", ns3::UintegerValue(3 << 20));
+  SetDefault("ns3::TcpSocket::TcpNoDelay", ns3::BooleanValue(true));
+  SetDefault("ns3::TcpSocket::DelAckTimeout", ns3::TimeValue(ns3::MilliSeconds(40)));
+  SetDefault("ns3::TcpSocket::ConnTimeout", ns3::TimeValue(ns3::Seconds(1)));
+  SetDefault("ns3::TcpSocket::ConnCount", ns3::UintegerValue(6));
+  SetDefault("ns3::TcpSocket::DataRetries", ns3::UintegerValue(9));
+  SetDefault("ns3::TcpSocketBase::MinRto", ns3::TimeValue(ns3::MilliSeconds(200)));
+  SetDefault("ns3::TcpSocketBase::ClockGranularity", ns3::TimeValue(ns3::MilliSeconds(1)));
+  SetDefault("ns3::TcpSocketBase::MaxSegLifetime", ns3::DoubleValue(1));
+}
+
+ns3::Ipv4Address to_ns3(const IpAddress& ip) { return ns3::Ipv4Address(ip.v4_host_order()); }
+ns3::InetSocketAddress to_ns3(const Endpoint& at) { return {to_ns3(at.ip), at.port}; }
+Endpoint from_ns3(const ns3::Address& address) {
+  const auto inet = ns3::InetSocketAddress::ConvertFrom(address);
+  return {IpAddress::v4(inet.GetIpv4().Get()), inet.GetPort()};
+}
+Endpoint local_of(const ns3::Socket& socket) {
+  ns3::Address address;
+  socket.GetSockName(address);
+  return from_ns3(address);
+}
+
+// A stream's callbacks before its user has set any.
+struct Deaf final : ByteStream::Events {
+  void on_readable() override {}
+  void on_writable() override {}
+  void on_closed(Error) override {}
+};
+
+}  // namespace
+
+class HostListener;
+class HostNetwork;
+
+}  // namespace packet
+
+struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
+  Impl(Kernel& kernel, const PathModel& model, Rng rng);
+  ~Impl();
+
+  void on_unused(packet::TcpEnd& end) override {
+    const auto at = std::find_if(ends.begin(), ends.end(), [&](const auto& own) { return own.get() == &end; });
+    MC_ASSERT(at != ends.end());
+    std::swap(*at, ends.back());
+    ends.pop_back();
+  }
+  packet::TcpEnd& add(ns3::Ptr<ns3::Socket> socket, const Endpoint& local, const Endpoint& remote, bool connected) {
+    return *ends.emplace_back(
+        std::make_unique<packet::TcpEnd>(kernel, *this, std::move(socket), local, remote, connected));
+  }
+  // A host listens there, or on all its addresses.
+  bool listening(HostIndex host, std::uint16_t port) const { return listeners.contains({host, port}); }
+
+  Kernel& kernel;
+  const PathModel& model;
+  Cuts cuts;
+  hosts::Directory directory;
+  hosts::Links links;
+  Ns3Engine engine;
+  packet::Fabric fabric;
+  std::map<std::pair<HostIndex, std::uint16_t>, packet::HostListener*> listeners;
+  std::vector<std::unique_ptr<packet::TcpEnd>> ends;
+  std::vector<std::unique_ptr<packet::HostNetwork>> networks;
+};
+
+namespace packet {
+
+class HostListener final : public Listener {
+ public:
+  HostListener(PacketNetwork::Impl& network, HostIndex host, ns3::Ptr<ns3::Socket> socket, const Endpoint& at,
+               Events& events)
+      : network_(network), host_(host), socket_(std::move(socket)), at_(at), events_(events) {
+    network_.listeners[{host_, at_.port}] = this;
+    socket_->Listen();
+  }
+  ~HostListener() override {
+    network_.listeners.erase({host_, at_.port});
+    for (TcpEnd* end : new_) end->abandon();
+    socket_->Close();
+  }
+  Endpoint local() const override { return at_; }
+  void take(TcpEnd& end) {
+    new_.push_back(&end);
+    network_.kernel.defer(accept_);
+  }
+
+ private:
+  void accept() {
+    static Deaf deaf;  // without state
+    TcpEnd& end = *new_.front();
+    new_.pop_front();
+    if (!new_.empty()) network_.kernel.defer(accept_);
+    events_.on_accept(end.stream(deaf));  // may destroy this
+  }
+
+  PacketNetwork::Impl& network_;
+  HostIndex host_;
+  ns3::Ptr<ns3::Socket> socket_;
+  Endpoint at_;
+  Events& events_;
+  std::deque<TcpEnd*> new_;
+  MemberTask<&HostListener::accept> accept_{*this};
+};
+
+class DatagramSocket final : public Datagrams {
+ public:
+  DatagramSocket(Kernel& kernel, ns3::Ptr<ns3::Socket> socket, const Endpoint& at, Events& events)
+      : kernel_(kernel), socket_(std::move(socket)), at_(at), events_(events) {
+    socket_->SetRecvCallback(ns3::MakeCallback(&DatagramSocket::on_arrival, this));
+  }
+  ~DatagramSocket() override {
+    socket_->SetRecvCallback(ns3::MakeNullCallback<void, ns3::Ptr<ns3::Socket>>());
+    socket_->Close();
+  }
+  void send(const Endpoint& to, Bytes payload) override {
+    if (!to.ip.is_v4() || payload.size() > kLargestDatagram) return;
+    socket_->SendTo(ns3::Create<ns3::Packet>(payload.data(), static_cast<std::uint32_t>(payload.size())), 0,
+                    to_ns3(to));
+  }
+  Endpoint local() const override { return at_; }
+
+ private:
+  void on_arrival(ns3::Ptr<ns3::Socket>) { kernel_.defer(tell_); }
+  void tell() {
+    ns3::Address from;
+    const ns3::Ptr<ns3::Packet> packet = socket_->RecvFrom(from);
+    if (!packet) return;
+    if (socket_->GetRxAvailable() > 0) kernel_.defer(tell_);
+    events_.on_datagram(from_ns3(from), Bytes::build(packet->GetSize(), [&](MutableByteView out) {
+                          packet->CopyData(out.data(), static_cast<std::uint32_t>(out.size()));
+                        }));  // may destroy this
+  }
+
+  Kernel& kernel_;
+  ns3::Ptr<ns3::Socket> socket_;
+  Endpoint at_;
+  Events& events_;
+  MemberTask<&DatagramSocket::tell> tell_{*this};
+};
+
+// A host: a node of ns-3 with a device.
+class HostNetwork final : public Network {
+ public:
+  HostNetwork(PacketNetwork::Impl& network, HostIndex host)
+      : network_(network), host_(host), node_(ns3::CreateObject<ns3::Node>()) {
+    ns3::InternetStackHelper stack;
+    stack.SetIpv6StackInstall(false);
+    stack.SetRoutingHelper(ns3::Ipv4StaticRoutingHelper());
+    stack.Install(node_);
+    const auto device = ns3::CreateObject<AccessDevice>(network.fabric, host);
+    node_->AddDevice(device);
+    network.fabric.add(*device);
+    const auto ip = node_->GetObject<ns3::Ipv4>();
+    const std::uint32_t interface = ip->AddInterface(device);
+    ip->AddAddress(interface,
+                   ns3::Ipv4InterfaceAddress(to_ns3(network.directory.address_v4(host)), ns3::Ipv4Mask::GetOnes()));
+    ip->SetUp(interface);
+    ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(ns3::Ipv4Address::GetAny(),
+                                                                          ns3::Ipv4Mask::GetZero(), interface);
+  }
+
+  std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events, const Endpoint& from) override {
+    const bool here = to.ip.is_loopback();
+    const HostIndex host = here ? host_ : network_.directory.host_of(to.ip);
+    if (host == hosts::Directory::kNoHost || !to.ip.is_v4()) {
+      return hosts::unreachable_stream(network_.kernel, {network_.directory.address_v4(host_), from.port}, to,
+                                       events);
+    }
+    const auto socket = ns3::Socket::CreateSocket(node_, ns3::TcpSocketFactory::GetTypeId());
+    if (from.port != 0) {
+      // Not on all addresses, where a listener of ours may have that port.
+      socket->Bind(to_ns3({network_.directory.address_v4(host_), from.port}));
+    } else {
+      socket->Bind();
+    }
+    // To itself over the loopback device: over its own address ns-3 delivers while it is still sending, and takes
+    // the acknowledgement for one of the future.
+    socket->Connect(host == host_ ? to_ns3({loopback(), to.port}) : to_ns3(to));
+    TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
+    if (!network_.listening(host, to.port) && !network_.cuts.blocked(host_, host)) {
+      end.refuse_after(2 * network_.model.path(host_, host).one_way);
+    }
+    return end.stream(events);
+  }
+
+  Result<std::unique_ptr<Listener>> listen(const Endpoint& at, Listener::Events& events) override {
+    auto socket = bound(at, ns3::TcpSocketFactory::GetTypeId());
+    if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
+    (*socket)->SetAcceptCallback(ns3::MakeNullCallback<bool, ns3::Ptr<ns3::Socket>, const ns3::Address&>(),
+                                 ns3::MakeCallback(&HostNetwork::on_new, this));
+    const Endpoint local = {at.ip, local_of(**socket).port};
+    return std::make_unique<HostListener>(network_, host_, std::move(*socket), local, events);
+  }
+
+  Result<std::unique_ptr<Datagrams>> bind(const Endpoint& at, Datagrams::Events& events) override {
+    auto socket = bound(at, ns3::UdpSocketFactory::GetTypeId());
+    if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
+    const Endpoint local = {at.ip, local_of(**socket).port};
+    return std::make_unique<DatagramSocket>(network_.kernel, std::move(*socket), local, events);
+  }
+
+  std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type, Resolution::Events& events) override {
+    return network_.directory.resolve(network_.kernel, name, type, events);
+  }
+
+  std::vector<IpAddress> local_addresses() const override { return {network_.directory.address_v4(host_)}; }
+
+ private:
+  Result<ns3::Ptr<ns3::Socket>> bound(const Endpoint& at, ns3::TypeId type) {
+    if (!at.ip.is_v4()) return fail(ErrorCode::unsupported, "the packet network has no IPv6: " + at.to_string());
+    if (!network_.directory.owns(host_, at.ip)) {
+      return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
+    }
+    const auto socket = ns3::Socket::CreateSocket(node_, type);
+    // On all of its addresses, of which loopback is one (see connect).
+    if (socket->Bind(to_ns3({{}, at.port})) != 0) return fail(ErrorCode::address_in_use, at.to_string());
+    return socket;
+  }
+
+  static IpAddress loopback() { return IpAddress::v4(0x7f000001); }
+  // A connection of the host to itself is between its own address and its own address.
+  Endpoint seen(Endpoint at) const {
+    if (at.ip.is_loopback()) at.ip = network_.directory.address_v4(host_);
+    return at;
+  }
+
+  // A forked socket brings this callback along from its listener, which may be gone by now.
+  void on_new(ns3::Ptr<ns3::Socket> socket, const ns3::Address& from) {
+    const Endpoint local = seen(local_of(*socket));
+    TcpEnd& end = network_.add(std::move(socket), local, seen(from_ns3(from)), true);
+    const auto listener = network_.listeners.find({host_, local.port});
+    if (listener != network_.listeners.end()) {
+      listener->second->take(end);
+    } else {
+      end.abandon();
+    }
+  }
+
+  PacketNetwork::Impl& network_;
+  HostIndex host_;
+  ns3::Ptr<ns3::Node> node_;
+};
+
+}  // namespace packet
+
+PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng)
+    : kernel(on),
+      model(paths),
+      directory(paths.hosts()),
+      links(on, paths, rng, cuts),
+      engine(on, rng.fork("ns-3").next()),
+      fabric(
+          links,
+          [](const void* context, std::uint32_t address) {
+            return static_cast<const hosts::Directory*>(context)->host_of(IpAddress::v4(address));
+          },
+          &directory) {
+  packet::set_tcp_defaults();
+}
+
+PacketNetwork::Impl::~Impl() = default;
+
+PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng)
+    : impl_(std::make_unique<Impl>(kernel, model, rng)) {
+  for (HostIndex host = 0; host < model.hosts(); ++host) {
+    impl_->networks.push_back(std::make_unique<packet::HostNetwork>(*impl_, host));
+  }
+}
+PacketNetwork::~PacketNetwork() = default;
+
+Network& PacketNetwork::attach(HostIndex host) {
+  MC_ASSERT(host < impl_->networks.size());
+  return *impl_->networks[host];
+}
+hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
+Cuts& PacketNetwork::cuts() { return impl_->cuts; }
+const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }
+
+}  // namespace mesocosm

@@ -1,0 +1,43 @@
+// The packet network: implements stack/env/network.h for every host of an Internet model with ns-3's TCP/IP, packet by
+// packet. docs/packet-model.md says what is ns-3's and what is not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "sim/faults/cuts.h"
+#include "sim/hosts/directory.h"
+#include "sim/hosts/links.h"
+#include "sim/kernel/kernel.h"
+#include "sim/net/path_model.h"
+#include "stack/base/rng.h"
+#include "stack/env/network.h"
+
+namespace mesocosm {
+
+// How it behaves, beyond what ns-3 does:
+//  - IPv4 only. Connecting where nobody listens fails after one round trip (refused; ns-3's TCP ignores the reset), to
+//    an address that no host has at once (unreachable).
+//  - One at a time in a process: ns-3's simulator is a global.
+// Must outlive all that its networks return; the kernel and the model must outlive it.
+class PacketNetwork {
+ public:
+  PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng);
+  ~PacketNetwork();
+  PacketNetwork(const PacketNetwork&) = delete;
+  PacketNetwork& operator=(const PacketNetwork&) = delete;
+
+  // The network as this host sees it; the same object each time.
+  Network& attach(HostIndex host);
+
+  hosts::Directory& directory();
+  Cuts& cuts();
+  const hosts::Traffic& traffic(HostIndex host) const;
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mesocosm
