@@ -39,6 +39,7 @@ std::unique_ptr<World> make_world(const std::string& backend, const std::string&
                                   const py::dict& internet, const std::string& data_folder,
                                   std::uint16_t port) {
   if (backend == "real") return World::real(seed, port);
+  if (backend == "packet") return World::packet(seed, internet_from(internet), data_folder);
   return World::flow(seed, stack == "collapsed" ? StackKind::collapsed : StackKind::full,
                      internet_from(internet), data_folder);
 }

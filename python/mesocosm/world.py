@@ -26,7 +26,7 @@ from .overlay import Overlay
 from .progress import Progress
 from .units import duration_ns, size_bytes
 
-BACKENDS = ("flow", "real")
+BACKENDS = ("flow", "packet", "real")
 STACKS = ("full", "collapsed")
 _SLICE_SECONDS = 0.1  # how long the core runs before Python may show progress or notice Ctrl-C
 _DATA = Path(__file__).parent / "data"
@@ -37,7 +37,7 @@ Indices = npt.NDArray[np.uint32]
 class World:
     """A world of nodes that runs once.
 
-    backend   "flow" (fast simulation) or "real" (sockets on the loopback interface, in real time)
+    backend   "flow" (fast simulation), "packet" (ns-3, packet by packet; one world at a time in a process) or "real" (sockets on the loopback interface, in real time)
     seed      everything that is drawn depends on it alone
     internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
     stack     "full" (TCP, Noise, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
@@ -58,7 +58,7 @@ class World:
             raise ConfigError(f"World: backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
         if stack not in STACKS:
             raise ConfigError(f"World: stack must be one of {', '.join(STACKS)}, not {stack!r}")
-        if stack == "collapsed" and backend == "real":
+        if stack == "collapsed" and backend != "flow":
             raise ConfigError("World: the collapsed stack exists on the flow backend only")
         if not isinstance(port, int) or not 0 <= port < 2**16:
             raise ConfigError(f"World: port must be a whole number from 0 to 65535, not {port!r}")

@@ -47,6 +47,7 @@ class FlowNetwork {
   HostIndex host_of(const IpAddress& address) const { return directory_.host_of(address); }
   bool owns(HostIndex host, const IpAddress& address) const { return directory_.owns(host, address); }
   hosts::Directory& directory() { return directory_; }
+  const hosts::Directory& directory() const { return directory_; }
 
   Cuts& cuts() { return cuts_; }
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }

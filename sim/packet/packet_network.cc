@@ -312,6 +312,8 @@ Network& PacketNetwork::attach(HostIndex host) {
   MC_ASSERT(host < impl_->networks.size());
   return *impl_->networks[host];
 }
+bool PacketNetwork::exists() { return Ns3Engine::exists(); }
+const hosts::Directory& PacketNetwork::directory() const { return impl_->directory; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
 Cuts& PacketNetwork::cuts() { return impl_->cuts; }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }

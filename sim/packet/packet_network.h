@@ -30,7 +30,10 @@ class PacketNetwork {
   // The network as this host sees it; the same object each time.
   Network& attach(HostIndex host);
 
+  static bool exists();  // in this process
+
   hosts::Directory& directory();
+  const hosts::Directory& directory() const;
   Cuts& cuts();
   const hosts::Traffic& traffic(HostIndex host) const;
 

@@ -6,6 +6,7 @@
 
 #include "sim/record/recorder.h"
 #include "sim/run/flow_backend.h"
+#include "sim/run/packet_backend.h"
 #include "sim/run/real_backend.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
 
@@ -105,10 +106,16 @@ class World::Bootstrap final : public Timer {
 std::unique_ptr<World> World::flow(std::uint64_t seed, StackKind stack, const InternetConfig& config,
                                    const std::string& data_folder) {
   auto world = std::make_unique<World>(seed);
-  auto internet = Internet::make(config, data_folder, world->rng_.fork("internet"));
-  if (!internet) throw ConfigError(internet.error().message());
-  world->internet_ = std::make_unique<Internet>(std::move(*internet));
+  world->take_internet(config, data_folder);
   world->backend_ = make_flow_backend(*world->internet_, stack, world->rng_.fork("network"));
+  return world;
+}
+
+std::unique_ptr<World> World::packet(std::uint64_t seed, const InternetConfig& config,
+                                     const std::string& data_folder) {
+  auto world = std::make_unique<World>(seed);
+  world->take_internet(config, data_folder);
+  world->backend_ = make_packet_backend(*world->internet_, world->rng_.fork("network"));
   return world;
 }
 
@@ -116,6 +123,12 @@ std::unique_ptr<World> World::real(std::uint64_t seed, std::uint16_t port) {
   auto world = std::make_unique<World>(seed);
   world->backend_ = make_real_backend(port);
   return world;
+}
+
+void World::take_internet(const InternetConfig& config, const std::string& data_folder) {
+  auto internet = Internet::make(config, data_folder, rng_.fork("internet"));
+  if (!internet) throw ConfigError(internet.error().message());
+  internet_ = std::make_unique<Internet>(std::move(*internet));
 }
 
 World::World(std::uint64_t seed) : rng_(seed) {}

@@ -47,6 +47,9 @@ class World {
   // A simulated world on an Internet model, whose tables are in `data_folder`. Throws ConfigError.
   static std::unique_ptr<World> flow(std::uint64_t seed, StackKind stack, const InternetConfig& internet,
                                      const std::string& data_folder);
+  // The same packet by packet, with the full stack; one at a time in a process. Throws ConfigError.
+  static std::unique_ptr<World> packet(std::uint64_t seed, const InternetConfig& internet,
+                                       const std::string& data_folder);
   // The loopback interface, in real time. Node i listens on TCP port `port` + i; 0: on any free port.
   static std::unique_ptr<World> real(std::uint64_t seed, std::uint16_t port = 0);
 
@@ -94,6 +97,7 @@ class World {
   class Script;
   class Bootstrap;
 
+  void take_internet(const InternetConfig& config, const std::string& data_folder);
   Member& member(NodeIndex node);
   GossipSub& gossipsub(NodeIndex index);
   void begin(NodeIndex index);

@@ -1,0 +1,61 @@
+// What the simulated backends have in common: virtual time on the event kernel, and seeded secrets.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "sim/faults/cuts.h"
+#include "sim/hosts/directory.h"
+#include "sim/kernel/kernel.h"
+#include "sim/run/backend.h"
+
+namespace mesocosm {
+
+class KernelBackend : public Backend {
+ public:
+  Clock& clock() override { return kernel_; }
+  std::unique_ptr<Entropy> entropy(const Rng& node_rng) override {
+    return std::make_unique<SeededEntropy>(node_rng.fork("entropy"));
+  }
+  Multiaddr listen_address(NodeIndex node) const override {
+    return Multiaddr::tcp({directory().address_v4(node), kListenPort});
+  }
+
+  // Looks at the wall's clock only between batches of turns: it decides when to return, never what happens.
+  bool advance(Time until, Duration wall) override {
+    const auto deadline = std::chrono::steady_clock::now() + wall;
+    stopping_ = false;
+    for (std::uint32_t turn = 1; !stopping_; ++turn) {
+      if (kernel_.next_event() >= until) {
+        kernel_.run_until(until - Duration(1));
+        return true;
+      }
+      kernel_.step();
+      if (turn % kTurnsPerLook == 0 && std::chrono::steady_clock::now() >= deadline) return false;
+    }
+    return false;
+  }
+  void stop() override { stopping_ = true; }
+  std::uint64_t events() const override { return kernel_.events(); }
+
+  void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) override {
+    for (NodeIndex a : one_side) {
+      for (NodeIndex b : other_side) cuts().set_blocked(a, b, true);
+    }
+  }
+  void heal() override { cuts().heal_all(); }
+
+ protected:
+  virtual const hosts::Directory& directory() const = 0;
+  virtual Cuts& cuts() = 0;
+
+  Kernel kernel_;
+
+ private:
+  static constexpr std::uint32_t kTurnsPerLook = 1024;
+  static constexpr std::uint16_t kListenPort = 4001;
+
+  bool stopping_ = false;
+};
+
+}  // namespace mesocosm

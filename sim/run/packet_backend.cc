@@ -1,0 +1,56 @@
+#include "sim/run/packet_backend.h"
+
+#ifdef MESOCOSM_NS3
+
+#include <optional>
+
+#include "sim/packet/packet_network.h"
+#include "sim/run/kernel_backend.h"
+
+namespace mesocosm {
+namespace {
+
+class PacketBackend final : public KernelBackend {
+ public:
+  PacketBackend(const PathModel& internet, const Rng& rng) : internet_(internet), rng_(rng) {}
+
+  // The first node to attach ends the placing of hosts: the network has as many as the model then.
+  Network& attach(NodeIndex node) override {
+    if (!network_) {
+      if (PacketNetwork::exists()) {
+        throw ConfigError("only one World on the packet backend can run at a time in a process");
+      }
+      network_.emplace(kernel_, internet_, rng_);
+    }
+    return network_->attach(node);
+  }
+  TransportFactory transport_factory(NodeIndex) override { return tcp_transport; }
+
+ private:
+  const hosts::Directory& directory() const override { return network_->directory(); }
+  Cuts& cuts() override { return network_->cuts(); }
+
+  const PathModel& internet_;
+  Rng rng_;
+  std::optional<PacketNetwork> network_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_packet_backend(const PathModel& internet, const Rng& rng) {
+  return std::make_unique<PacketBackend>(internet, rng);
+}
+
+}  // namespace mesocosm
+
+#else
+
+namespace mesocosm {
+
+std::unique_ptr<Backend> make_packet_backend(const PathModel&, const Rng&) {
+  throw ConfigError("this build has no packet backend: it was configured with MESOCOSM_NS3=OFF");
+}
+
+}  // namespace mesocosm
+
+#endif
