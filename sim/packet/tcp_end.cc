@@ -28,6 +28,18 @@ struct Inside : ns3::TcpSocketBase {
       (socket.*(&Inside::SendEmptyPacket))(ns3::TcpHeader::ACK);
     }
   }
+  // After silence, Linux halves the congestion window for each retransmission timeout that passed, down to the
+  // initial one (RFC 2861); ns-3 leaves it as it was.
+  static void restart_after_idle(ns3::TcpSocketBase& socket, Duration idle) {
+    const std::int64_t rto = (socket.*(&Inside::m_rto)).Get().GetNanoSeconds();
+    ns3::TcpSocketState& tcb = *(socket.*(&Inside::m_tcb));
+    const std::uint32_t least = tcb.m_initialCWnd * tcb.m_segmentSize;
+    std::uint32_t window = tcb.m_cWnd;
+    if (idle.count() < rto || window <= least) return;
+    tcb.m_ssThresh = std::max(tcb.m_ssThresh.Get(), window / 4 * 3);
+    for (std::int64_t left = idle.count(); left >= rto && window > least; left -= rto) window /= 2;
+    tcb.m_cWnd = tcb.m_cWndInfl = std::max(window, least);
+  }
   // When what is sent fills the peer's window to the byte, ns-3's TcpTxBuffer::NextSeg offers a segment of no bytes,
   // which its rate sampler then looks into: told of one byte less, it waits.
   static void keep_off_full_window(ns3::TcpSocketBase& socket) {
@@ -178,6 +190,8 @@ void TcpEnd::pump() {
   while (!waiting_.empty()) {
     const std::size_t room = socket_->GetTxAvailable();
     if (room == 0) return;
+    if (socket_->GetTxBuffer()->Size() == 0) Inside::restart_after_idle(*socket_, kernel_.now() - last_sent_);
+    last_sent_ = kernel_.now();
     const Bytes piece = waiting_.front().take_front(room);
     if (waiting_.front().empty()) waiting_.pop_front();
     waiting_bytes_ -= piece.size();

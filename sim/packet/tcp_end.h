@@ -74,6 +74,7 @@ class TcpEnd {
   std::deque<Bytes> waiting_;  // ns-3's buffer had no room
   std::size_t waiting_bytes_ = 0;
   Error error_;
+  Time last_sent_{};
   MemberTask<&TcpEnd::tell> tell_{*this};
   MemberTimer<&TcpEnd::on_refused> refusal_{*this};
   bool connected_;
