@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "sim/faults/cuts.h"
+#include "sim/flow/tcp.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
-#include "sim/flow/tcp.h"
 #include "stack/env/network.h"
 
 namespace mesocosm {

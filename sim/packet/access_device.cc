@@ -1,11 +1,10 @@
-#include "sim/packet/ns3.h"
-
 #include "sim/packet/access_device.h"
 
 #include <ns3/ipv4-header.h>
 #include <ns3/ipv4-l3-protocol.h>
 #include <ns3/mac48-address.h>
 
+#include "sim/packet/ns3.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm::packet {
@@ -26,8 +25,8 @@ void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
   const HostIndex to = locate_(context_, header.GetDestination().Get());
   if (to == kNoHost) return;
   const std::uint32_t wire = packet->GetSize();
-  const hosts::Departure departure = links_.depart(from, to, wire, 1, links_.model().path(from, to),
-                                                  devices_[from]->fifo(to));
+  const hosts::Departure departure =
+      links_.depart(from, to, wire, 1, links_.model().path(from, to), devices_[from]->fifo(to));
   if (departure.lost > 0) return;
   Flight& flight = *flights_.take();
   flight.fabric = this;

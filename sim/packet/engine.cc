@@ -1,5 +1,3 @@
-#include "sim/packet/ns3.h"
-
 #include "sim/packet/engine.h"
 
 #include <deque>
@@ -10,6 +8,7 @@
 #include <ns3/simulator-impl.h>
 #include <ns3/simulator.h>
 
+#include "sim/packet/ns3.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm {
@@ -141,8 +140,8 @@ class EngineImpl final : public ns3::SimulatorImpl {
     slot.context = context;
     slot.index = index;
     kernel_.arm_after(slot, Duration(delay.GetNanoSeconds()));
-    return {ns3::Ptr<ns3::EventImpl>(event), now() + static_cast<std::uint64_t>(delay.GetNanoSeconds()), context,
-            index + kFirstUid};
+    return {ns3::Ptr<ns3::EventImpl>(event), now() + static_cast<std::uint64_t>(delay.GetNanoSeconds()),
+            context, index + kFirstUid};
   }
 
   // The event that `id` stands for, if it is still to come. While somebody holds the id its EventImpl lives,

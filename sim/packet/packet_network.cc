@@ -1,5 +1,3 @@
-#include "sim/packet/ns3.h"
-
 #include "sim/packet/packet_network.h"
 
 #include <algorithm>
@@ -21,6 +19,7 @@
 
 #include "sim/packet/access_device.h"
 #include "sim/packet/engine.h"
+#include "sim/packet/ns3.h"
 #include "sim/packet/tcp_end.h"
 #include "stack/base/assert.h"
 
@@ -79,12 +78,14 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   ~Impl();
 
   void on_unused(packet::TcpEnd& end) override {
-    const auto at = std::find_if(ends.begin(), ends.end(), [&](const auto& own) { return own.get() == &end; });
+    const auto at =
+        std::find_if(ends.begin(), ends.end(), [&](const auto& own) { return own.get() == &end; });
     MC_ASSERT(at != ends.end());
     std::swap(*at, ends.back());
     ends.pop_back();
   }
-  packet::TcpEnd& add(ns3::Ptr<ns3::Socket> socket, const Endpoint& local, const Endpoint& remote, bool connected) {
+  packet::TcpEnd& add(ns3::Ptr<ns3::Socket> socket, const Endpoint& local, const Endpoint& remote,
+                      bool connected) {
     return *ends.emplace_back(
         std::make_unique<packet::TcpEnd>(kernel, *this, std::move(socket), local, remote, connected));
   }
@@ -192,14 +193,15 @@ class HostNetwork final : public Network {
     network.fabric.add(*device);
     const auto ip = node_->GetObject<ns3::Ipv4>();
     const std::uint32_t interface = ip->AddInterface(device);
-    ip->AddAddress(interface,
-                   ns3::Ipv4InterfaceAddress(to_ns3(network.directory.address_v4(host)), ns3::Ipv4Mask::GetOnes()));
+    ip->AddAddress(interface, ns3::Ipv4InterfaceAddress(to_ns3(network.directory.address_v4(host)),
+                                                        ns3::Ipv4Mask::GetOnes()));
     ip->SetUp(interface);
-    ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(ns3::Ipv4Address::GetAny(),
-                                                                          ns3::Ipv4Mask::GetZero(), interface);
+    ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(
+        ns3::Ipv4Address::GetAny(), ns3::Ipv4Mask::GetZero(), interface);
   }
 
-  std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events, const Endpoint& from) override {
+  std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events,
+                                      const Endpoint& from) override {
     const bool here = to.ip.is_loopback();
     const HostIndex host = here ? host_ : network_.directory.host_of(to.ip);
     if (host == hosts::Directory::kNoHost || !to.ip.is_v4()) {
@@ -239,7 +241,8 @@ class HostNetwork final : public Network {
     return std::make_unique<DatagramSocket>(network_.kernel, std::move(*socket), local, events);
   }
 
-  std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type, Resolution::Events& events) override {
+  std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type,
+                                      Resolution::Events& events) override {
     return network_.directory.resolve(network_.kernel, name, type, events);
   }
 
@@ -247,7 +250,8 @@ class HostNetwork final : public Network {
 
  private:
   Result<ns3::Ptr<ns3::Socket>> bound(const Endpoint& at, ns3::TypeId type) {
-    if (!at.ip.is_v4()) return fail(ErrorCode::unsupported, "the packet network has no IPv6: " + at.to_string());
+    if (!at.ip.is_v4())
+      return fail(ErrorCode::unsupported, "the packet network has no IPv6: " + at.to_string());
     if (!network_.directory.owns(host_, at.ip)) {
       return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
     }

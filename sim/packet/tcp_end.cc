@@ -1,5 +1,3 @@
-#include "sim/packet/ns3.h"
-
 #include "sim/packet/tcp_end.h"
 
 #include <algorithm>
@@ -9,6 +7,7 @@
 #include <ns3/tcp-socket-state.h>
 #include <ns3/tcp-tx-buffer.h>
 
+#include "sim/packet/ns3.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm::packet {
@@ -50,7 +49,9 @@ struct Inside : ns3::TcpSocketBase {
     }));
   }
   static void abort(ns3::TcpSocketBase& socket) { (socket.*(&Inside::SendRST))(); }
-  static const ns3::TcpSocketState& state(const ns3::TcpSocketBase& socket) { return *(socket.*(&Inside::m_tcb)); }
+  static const ns3::TcpSocketState& state(const ns3::TcpSocketBase& socket) {
+    return *(socket.*(&Inside::m_tcb));
+  }
 };
 
 }  // namespace
@@ -195,8 +196,8 @@ void TcpEnd::pump() {
     const Bytes piece = waiting_.front().take_front(room);
     if (waiting_.front().empty()) waiting_.pop_front();
     waiting_bytes_ -= piece.size();
-    const int sent = socket_->Send(
-        ns3::Create<ns3::Packet>(piece.data(), static_cast<std::uint32_t>(piece.size())), 0);
+    const int sent =
+        socket_->Send(ns3::Create<ns3::Packet>(piece.data(), static_cast<std::uint32_t>(piece.size())), 0);
     MC_ASSERT(sent >= 0);
   }
   if (finish_wanted_ && !fin_given_ && socket_->GetTxBuffer()->Size() == 0) {

@@ -29,7 +29,8 @@ class TcpEnd {
     ~Owner() = default;
   };
 
-  TcpEnd(Kernel& kernel, Owner& owner, ns3::Ptr<ns3::Socket> socket, Endpoint local, Endpoint remote, bool connected);
+  TcpEnd(Kernel& kernel, Owner& owner, ns3::Ptr<ns3::Socket> socket, Endpoint local, Endpoint remote,
+         bool connected);
   ~TcpEnd();
   TcpEnd(const TcpEnd&) = delete;
   TcpEnd& operator=(const TcpEnd&) = delete;
@@ -78,14 +79,14 @@ class TcpEnd {
   MemberTask<&TcpEnd::tell> tell_{*this};
   MemberTimer<&TcpEnd::on_refused> refusal_{*this};
   bool connected_;
-  bool abandoned_ = false;       // the handle is gone
-  bool readable_ = false;        // to be told
-  bool writable_ = false;        // to be told
-  bool full_ = false;            // writable() was zero
+  bool abandoned_ = false;  // the handle is gone
+  bool readable_ = false;   // to be told
+  bool writable_ = false;   // to be told
+  bool full_ = false;       // writable() was zero
   bool finish_wanted_ = false;
-  bool fin_given_ = false;       // to ns-3
-  bool closed_ = false;          // ns-3's connection is over
-  bool failed_ = false;          // error_ says why
+  bool fin_given_ = false;  // to ns-3
+  bool closed_ = false;     // ns-3's connection is over
+  bool failed_ = false;     // error_ says why
   bool told_end_ = false;
   bool told_closed_ = false;
 };

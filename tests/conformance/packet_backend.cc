@@ -8,8 +8,7 @@ namespace {
 
 class PacketBackend final : public ConformanceBackend {
  public:
-  explicit PacketBackend(UniformPaths paths)
-      : paths_(paths), network_(kernel_, paths_, Rng(1)) {
+  explicit PacketBackend(UniformPaths paths) : paths_(paths), network_(kernel_, paths_, Rng(1)) {
     network_.directory().register_name("known.example", {network_.directory().address_v4(1)});
   }
 
@@ -46,7 +45,8 @@ UniformPaths lossy() {
   return paths;
 }
 
-const BackendRegistration kPacket("packet/ipv4", [] { return std::make_unique<PacketBackend>(UniformPaths()); });
+const BackendRegistration kPacket("packet/ipv4",
+                                  [] { return std::make_unique<PacketBackend>(UniformPaths()); });
 const BackendRegistration kLossy("packet/lossy", [] { return std::make_unique<PacketBackend>(lossy()); });
 
 }  // namespace

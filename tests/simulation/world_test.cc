@@ -21,8 +21,7 @@ struct Outcome {
   std::uint64_t delivered;
 };
 
-Outcome run(std::uint64_t seed, StackKind stack) {
-  const auto world = World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, source("data"));
+Outcome run(std::unique_ptr<World> world) {
   NodeKind kind;
   kind.gossipsub.emplace();
   std::vector<NodeIndex> all;
@@ -40,6 +39,16 @@ Outcome run(std::uint64_t seed, StackKind stack) {
   outcome.fingerprint = world->finish("complete", 0);
   return outcome;
 }
+
+Outcome run(std::uint64_t seed, StackKind stack) {
+  return run(World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, source("data")));
+}
+
+#ifdef MESOCOSM_NS3
+Outcome run_packets(std::uint64_t seed) {
+  return run(World::packet(seed, MeasuredMix{"ethereum_2025"}, source("data")));
+}
+#endif
 
 // tests/golden/fingerprints.txt: "name fingerprint" a line.
 std::map<std::string, std::uint64_t> golden() {
@@ -68,3 +77,29 @@ TEST_CASE("the same seed gives the same fingerprint, another seed another", "[wo
   CHECK(run(7, StackKind::full).fingerprint == first.fingerprint);
   CHECK(run(8, StackKind::full).fingerprint != first.fingerprint);
 }
+
+#ifdef MESOCOSM_NS3
+TEST_CASE("packet worlds one after another: everything arrives, and a seed gives one fingerprint",
+          "[world][packet]") {
+  const Outcome first = run_packets(7);
+  CHECK(first.delivered == 6 * (kNodes - 1));
+  CHECK(run_packets(7).fingerprint == first.fingerprint);
+  CHECK(run_packets(8).fingerprint != first.fingerprint);
+  CHECK(golden().at("world-packet") == first.fingerprint);
+}
+
+TEST_CASE("two packet worlds at once are refused", "[world][packet]") {
+  const auto start = [](World& world) {
+    world.add_node({});
+    world.start("", "{}");
+  };
+  const auto first = World::packet(1, UniformLatency{}, source("data"));
+  start(*first);
+  const auto second = World::packet(2, UniformLatency{}, source("data"));
+  CHECK_THROWS_WITH(start(*second), Catch::Contains("only one World on the packet backend"));
+}
+#else
+TEST_CASE("a build without ns-3 says so", "[world][packet]") {
+  CHECK_THROWS_WITH(World::packet(1, UniformLatency{}, source("data")), Catch::Contains("MESOCOSM_NS3=OFF"));
+}
+#endif
