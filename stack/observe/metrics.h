@@ -59,7 +59,7 @@ class Histogram {
   explicit Histogram(std::span<const double> bounds) : bounds_(bounds), counts_(bounds.size() + 1) {}
 
   void observe(double value);
-  void observe(Duration duration) { observe(to_seconds(duration)); }
+  void observe(Duration duration) { observe(static_cast<double>(duration.count()) / 1e9); }
 
   std::span<const double> bounds() const { return bounds_; }  // each bucket's largest value, rising
   // Of each bucket alone; the last one is for what is above every bound.

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "stack/base/assert.h"
+#include "stack/swarm/swarm_metrics.h"
+#include "stack/transport/labels.h"
 
 namespace mesocosm {
 
@@ -35,12 +37,17 @@ struct Swarm::Impl final : ProtocolTable {
   void on_dialed(PeerDial& dial, std::unique_ptr<Connection> connection);
 
   // Connections.
-  Error over_limit(const PeerId& peer, Direction direction) const;
+  struct Limit {
+    Error error;             // ok(): none was reached
+    std::string_view scope;  // for metrics
+  };
+  Limit over_limit(const PeerId& peer, Direction direction) const;
   void add(std::unique_ptr<Connection> connection);
-  void refuse(std::unique_ptr<Connection> connection, const Error& error);
+  void refuse(std::unique_ptr<Connection> connection, const Limit& limit);
   void on_inbound(std::unique_ptr<Connection> connection);
   void on_stream(std::unique_ptr<Stream> stream);
   void on_closed(Link& link, const Error& error);
+  void count_end(const Link& link, ErrorCode why);
   template <class Visit>
   void each_link(const PeerId& peer, Visit&& visit) const;  // oldest first
   Link* oldest(const PeerId& peer) const;                   // that is not closing
@@ -62,6 +69,7 @@ struct Swarm::Impl final : ProtocolTable {
   };
 
   Env& env;
+  SwarmMetrics& metrics;
   PeerId local;
   SwarmLimits limits;
   PeerStore peers;
@@ -96,19 +104,23 @@ struct Swarm::Impl::Link final : Connection::Events {
   Impl& swarm;
   std::unique_ptr<Connection> connection;
   std::uint64_t hash;
+  Time opened{};
   std::uint32_t sequence = 0;  // order of connecting
   bool closing = false;
   bool refused = false;
 };
 
 struct Swarm::Impl::Attempt final : Dial::Events {
-  Attempt(PeerDial& owner, std::size_t which) : dial(owner), address(which) {}
+  Attempt(PeerDial& owner, std::size_t which);
+  ~Attempt();
   void on_connected(std::unique_ptr<Connection> connection) override;
   void on_failed(Error error) override;
 
   PeerDial& dial;
   std::size_t address;
-  std::unique_ptr<Dial> under_way;  // null when it has failed
+  bool failed = false;
+  Time begun;
+  std::unique_ptr<Dial> under_way;
 };
 
 // The addresses of one peer, tried in order: the next one starts when one fails or a stagger has passed, and
@@ -117,20 +129,21 @@ struct Swarm::Impl::Attempt final : Dial::Events {
 //   waiting --start--> under way --first connected--> add the link
 //                          |------every one failed, or the time is up--> on_dial_failed
 struct Swarm::Impl::PeerDial {
-  PeerDial(Impl& owner, const PeerId& whom) : swarm(owner), peer(whom), hash(whom.hash()) {}
+  PeerDial(Impl& owner, const PeerId& whom) : swarm(owner), peer(whom), hash(whom.hash()) {
+    swarm.metrics.pending_dials().add();
+  }
+  ~PeerDial() { swarm.metrics.pending_dials().sub(); }
 
   void add_addresses(std::span<const Multiaddr> more);
   void try_next();
   void on_attempt_failed(Attempt& attempt, const Error& error);
-  void on_deadline() {
-    swarm.fail_dial(
-        *this, {ErrorCode::timeout, "none of " + std::to_string(addresses.size()) + " addresses answered"});
-  }
+  void on_deadline();
 
   Impl& swarm;
   PeerId peer;
   std::uint64_t hash;
   bool started = false;
+  Time begun{};  // meaningful when started
   std::vector<Multiaddr> addresses;
   std::size_t next = 0;
   std::size_t active = 0;
@@ -146,6 +159,9 @@ struct Swarm::Impl::Listen final : Listening::Events {
     swarm.on_inbound(std::move(connection));
   }
   void on_refused(const Multiaddr& remote, const Error& error) override {
+    swarm.metrics.inbound_failed(remote, error.code);
+    MC_LOG(swarm.env.log, swarm, debug, "inbound connection failed", {"address", remote.to_string()},
+           {"error", error.message()});
     swarm.tell([&](SwarmObserver& observer) { observer.on_inbound_failed(remote, error); });
   }
 
@@ -154,8 +170,10 @@ struct Swarm::Impl::Listen final : Listening::Events {
 };
 
 Swarm::Impl::Impl(Env& environment, const PeerId& self, const SwarmLimits& bounds)
-    : env(environment), local(self), limits(bounds) {}
-Swarm::Impl::~Impl() = default;
+    : env(environment), metrics(env.metrics.of<SwarmMetrics>()), local(self), limits(bounds) {}
+Swarm::Impl::~Impl() {
+  for (const auto& link : links) count_end(*link, ErrorCode::cancelled);
+}
 
 // ---- Protocols ----
 
@@ -196,10 +214,12 @@ void Swarm::Impl::pump() {
 
 void Swarm::Impl::start(PeerDial& dial) {
   dial.started = true;
+  dial.begun = env.clock.now();
   ++dials_started;
   if (oldest(dial.peer) != nullptr) return bury(take(dial));  // it came to us while this waited
   if (dial.peer == local) return fail_dial(dial, {ErrorCode::unsupported, "this is ourselves"});
   if (links.size() >= limits.connections) {
+    metrics.refused(Direction::outbound, "system");
     return fail_dial(dial, {ErrorCode::limit, "connections: " + std::to_string(limits.connections)});
   }
   dial.add_addresses(peers.addresses(dial.peer));
@@ -237,15 +257,34 @@ void Swarm::Impl::PeerDial::try_next() {
 
 void Swarm::Impl::PeerDial::on_attempt_failed(Attempt& attempt, const Error& error) {
   --active;
+  attempt.failed = true;
+  swarm.metrics.address_failed(addresses[attempt.address], error.code);
+  MC_LOG(swarm.env.log, swarm, debug, "address failed", {"peer", peer.to_string()},
+         {"address", addresses[attempt.address].to_string()}, {"error", error.message()});
   last = error;
   last.detail = addresses[attempt.address].to_string() + (error.detail.empty() ? "" : ": " + error.detail);
   try_next();
 }
 
+void Swarm::Impl::PeerDial::on_deadline() {
+  for (const auto& attempt : attempts) {
+    if (!attempt->failed) swarm.metrics.address_failed(addresses[attempt->address], ErrorCode::timeout);
+  }
+  swarm.fail_dial(
+      *this, {ErrorCode::timeout, "none of " + std::to_string(addresses.size()) + " addresses answered"});
+}
+
+Swarm::Impl::Attempt::Attempt(PeerDial& owner, std::size_t which)
+    : dial(owner), address(which), begun(owner.swarm.env.clock.now()) {
+  dial.swarm.metrics.attempts().add();
+}
+Swarm::Impl::Attempt::~Attempt() { dial.swarm.metrics.attempts().sub(); }
+
 void Swarm::Impl::Attempt::on_connected(std::unique_ptr<Connection> connection) {
   if (connection->info().peer != dial.peer) {
     return dial.on_attempt_failed(*this, {ErrorCode::peer_mismatch, connection->info().peer.to_string()});
   }
+  dial.swarm.metrics.handshake_done(connection->info(), dial.swarm.env.clock.now() - begun);
   dial.swarm.on_dialed(dial, std::move(connection));
 }
 
@@ -266,47 +305,57 @@ std::unique_ptr<Swarm::Impl::PeerDial> Swarm::Impl::take(PeerDial& dial) {
 
 void Swarm::Impl::fail_dial(PeerDial& dial, const Error& error) {
   const PeerId peer = dial.peer;
+  metrics.dial_ended(false, dial.attempts.size(), env.clock.now() - dial.begun);
   bury(take(dial));
   env.trace.record({TraceKind::dial_failed, peer.hash(), 0, static_cast<std::uint64_t>(error.code)});
+  MC_LOG(env.log, swarm, debug, "dial failed", {"peer", peer.to_string()}, {"error", error.message()});
   tell([&](SwarmObserver& observer) { observer.on_dial_failed(peer, error); });
 }
 
 void Swarm::Impl::on_dialed(PeerDial& dial, std::unique_ptr<Connection> connection) {
-  const Error full = over_limit(dial.peer, Direction::outbound);
-  if (full.ok() || links_of(dial.peer) > 0) {
+  const Limit limit = over_limit(dial.peer, Direction::outbound);
+  if (limit.error.ok() || links_of(dial.peer) > 0) {
+    metrics.dial_ended(true, dial.attempts.size(), env.clock.now() - dial.begun);
     bury(take(dial));
   } else {
-    fail_dial(dial, full);
+    fail_dial(dial, limit.error);
   }
-  if (full.ok()) {
+  if (limit.error.ok()) {
     add(std::move(connection));
   } else {
-    refuse(std::move(connection), full);
+    refuse(std::move(connection), limit);
   }
 }
 
 // ---- Connections ----
 
-Error Swarm::Impl::over_limit(const PeerId& peer, Direction direction) const {
-  const auto full = [](const char* what, std::size_t limit) {
-    return Error{ErrorCode::limit, std::string(what) + ": " + std::to_string(limit)};
+Swarm::Impl::Limit Swarm::Impl::over_limit(const PeerId& peer, Direction direction) const {
+  const auto full = [](const char* what, std::size_t limit, std::string_view scope) {
+    return Limit{{ErrorCode::limit, std::string(what) + ": " + std::to_string(limit)}, scope};
   };
-  if (links.size() >= limits.connections) return full("connections", limits.connections);
-  if (direction == Direction::inbound && inbound >= limits.inbound) return full("inbound", limits.inbound);
-  if (links_of(peer) >= limits.per_peer) return full("per_peer", limits.per_peer);
+  if (links.size() >= limits.connections) return full("connections", limits.connections, "system");
+  if (direction == Direction::inbound && inbound >= limits.inbound) {
+    return full("inbound", limits.inbound, "system");
+  }
+  if (links_of(peer) >= limits.per_peer) return full("per_peer", limits.per_peer, "peer");
   return {};
 }
 
 void Swarm::Impl::on_inbound(std::unique_ptr<Connection> connection) {
   const PeerId peer = connection->info().peer;
-  Error full = over_limit(peer, Direction::inbound);
-  if (peer == local) full = {ErrorCode::limit, "this is ourselves"};
-  if (full.ok()) return add(std::move(connection));
-  refuse(std::move(connection), full);
-  tell([&](SwarmObserver& observer) { observer.on_refused(peer, full); });
+  Limit limit = over_limit(peer, Direction::inbound);
+  if (peer == local) limit = {{ErrorCode::limit, "this is ourselves"}, "peer"};
+  if (limit.error.ok()) return add(std::move(connection));
+  refuse(std::move(connection), limit);
+  tell([&](SwarmObserver& observer) { observer.on_refused(peer, limit.error); });
 }
 
-void Swarm::Impl::refuse(std::unique_ptr<Connection> connection, const Error&) {
+void Swarm::Impl::refuse(std::unique_ptr<Connection> connection, const Limit& limit) {
+  const ConnectionInfo& info = connection->info();
+  metrics.refused(info.direction, limit.scope);
+  MC_LOG(env.log, swarm, info, "connection refused", {"peer", info.peer.to_string()},
+         {"dir", direction_label(info.direction)}, {"address", info.remote.to_string()},
+         {"error", limit.error.message()});
   if (goodbyes.size() >= kMaxGoodbyes) return;  // dropped without a word
   auto& link = *goodbyes.emplace_back(std::make_unique<Link>(*this, std::move(connection)));
   link.refused = true;
@@ -325,8 +374,13 @@ void Swarm::Impl::add(std::unique_ptr<Connection> connection) {
   const ConnectionInfo& info = link.connection->info();
   if (info.direction == Direction::inbound) ++inbound;
   peers.pin(peer, true);
+  link.opened = env.clock.now();
+  metrics.opened(info);
   env.trace.record(
       {TraceKind::connected, link.hash, 0, info.direction == Direction::outbound ? 1u : 0u, info.security});
+  MC_LOG(env.log, swarm, debug, "connection opened", {"peer", peer.to_string()},
+         {"dir", direction_label(info.direction)}, {"address", info.remote.to_string()},
+         {"security", info.security}, {"muxer", info.muxer});
   if (first) tell([&](SwarmObserver& observer) { observer.on_peer_connected(peer); });
   tell([&](SwarmObserver& observer) { observer.on_connection(*link.connection); });
 }
@@ -341,10 +395,18 @@ void Swarm::Impl::on_closed(Link& link, const Error& error) {
   bury(std::move(gone));  // alive to the end of the turn
   if (link.refused) return;
   if (link.connection->info().direction == Direction::inbound) --inbound;
+  count_end(link, error.code);
   env.trace.record({TraceKind::disconnected, link.hash, 0, static_cast<std::uint64_t>(error.code)});
+  MC_LOG(env.log, swarm, debug, "connection closed", {"peer", link.peer().to_string()},
+         {"dir", direction_label(link.connection->info().direction)}, {"error", error.message()},
+         {"seconds", env.clock.now() - link.opened});
   if (links_of(link.peer()) > 0) return;
   peers.pin(link.peer(), false);
   tell([&](SwarmObserver& observer) { observer.on_peer_disconnected(link.peer()); });
+}
+
+void Swarm::Impl::count_end(const Link& link, ErrorCode why) {
+  metrics.closed(link.connection->info(), env.clock.now() - link.opened, why);
 }
 
 template <class Visit>
@@ -417,6 +479,7 @@ Result<Multiaddr> Swarm::listen(const Multiaddr& address) {
     if (listening) {
       listen->listening = std::move(*listening);
       const Multiaddr bound = impl_->listens.emplace_back(std::move(listen))->listening->address();
+      MC_LOG(impl_->env.log, swarm, info, "listening", {"address", bound.to_string()});
       impl_->tell([](SwarmObserver& observer) { observer.on_self_changed(); });
       return bound;
     }

@@ -67,6 +67,7 @@ struct ConnectionInfo {
   Multiaddr local;
   Multiaddr remote;
   Direction direction = Direction::outbound;
+  bool early_muxer = false;   // the muxer was agreed on inside the security handshake
   std::string_view security;  // "/noise"
   std::string_view muxer;     // "/yamux/1.0.0"
 };

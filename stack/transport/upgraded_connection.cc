@@ -354,7 +354,8 @@ bool UpgradedConnection::secure(Bytes& input) {
   channel_ = security.channel();
   info_.peer = security.peer().id;
   info_.peer_public_key = security.peer().public_key;
-  if (!security.muxer().empty()) return finish_upgrade(security.muxer());
+  info_.early_muxer = !security.muxer().empty();
+  if (info_.early_muxer) return finish_upgrade(security.muxer());
   handshake_->security.reset();
   begin_selection(State::selecting_muxer, {std::begin(kMuxers), std::end(kMuxers)});
   return true;

@@ -414,13 +414,20 @@ class MemoryTransport final : public Transport {
         return;
       }
       events->on_connected(std::make_unique<MemoryConnection>(
-          world_, pipe, 0,
-          ConnectionInfo{remote, key, {}, address, Direction::outbound, "/memory", "/memory"}, table_));
+          world_, pipe, 0, info(remote, key, {}, address, Direction::outbound), table_));
     });
     listener.events_.on_connection(std::make_unique<MemoryConnection>(
-        world_, pipe, 1,
-        ConnectionInfo{local_, public_key_, address, {}, Direction::inbound, "/memory", "/memory"},
-        other.table_));
+        world_, pipe, 1, info(local_, public_key_, address, {}, Direction::inbound), other.table_));
+  }
+  static ConnectionInfo info(const PeerId& peer, const Bytes& key, const Multiaddr& local,
+                             const Multiaddr& remote, Direction direction) {
+    return {.peer = peer,
+            .peer_public_key = key,
+            .local = local,
+            .remote = remote,
+            .direction = direction,
+            .security = "/memory",
+            .muxer = "/memory"};
   }
   void refuse(const std::shared_ptr<DialState>& dial, Error error) {
     world_.after(world_.latency, [dial, error = std::move(error)] {
@@ -478,6 +485,7 @@ struct MemoryEnv {
   Rng rng;
   SeededEntropy entropy;
   RecordingTrace trace;
+  Metrics metrics;
 };
 
 // The Ed25519 PublicKey protobuf of a key that nobody holds, for tests that sign nothing.
@@ -497,7 +505,7 @@ struct MemoryHost {
   MemoryHost(MemoryWorld& in, std::uint32_t index, const Bytes& public_key, SwarmLimits limits = {})
       : world(in),
         parts(in, index),
-        env{in.clock, parts.network, parts.rng, parts.entropy, parts.trace},
+        env{in.clock, parts.network, parts.rng, parts.entropy, parts.trace, parts.metrics},
         address(Multiaddr::tcp({IpAddress::v4(0x0a000000u + index), 4001})),
         swarm(env, PeerId::from_public_key(public_key), limits) {
     swarm.add_transport(
@@ -507,6 +515,7 @@ struct MemoryHost {
 
   const PeerId& id() const { return swarm.local_peer(); }
   const RecordingTrace& trace() const { return parts.trace; }
+  const Metrics& metrics() const { return parts.metrics; }
   void dial(const MemoryHost& other) {
     world.turn([&] { swarm.dial(other.id(), {&other.address, 1}); });
   }

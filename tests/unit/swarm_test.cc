@@ -2,7 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "stack/crypto/peer_record.h"
+#include "stack/observe/log_lines.h"
 #include "tests/unit/memory_transport.h"
+#include "tests/unit/observed.h"
 
 using namespace mesocosm;
 using namespace mesocosm::testing;
@@ -280,6 +282,104 @@ TEST_CASE("streams reach their handlers; lazily only when the protocol is known"
     CHECK(server.closed);
     CHECK(!a.swarm.connected(b.id()));
   }
+}
+
+TEST_CASE("connections are counted as they come and go", "[swarm][observe]") {
+  using Lines = std::vector<std::string>;
+  const std::string kind =
+      "transport=\"tcp\",security=\"/memory\",muxer=\"/memory\",early_muxer=\"false\",ip_version=\"ip4\"} ";
+  const std::string of_a = "{dir=\"outbound\"," + kind;
+  MemoryWorld world(10ms);
+  MemoryHost a(world, 1), b(world, 2), c(world, 3);
+  const auto seen = [&](const char* name) { return observed(a.metrics(), name); };
+  a.dial(b);
+  CHECK(seen("libp2p_swarm_pending_dials") == Lines{"1"});
+  CHECK(seen("libp2p_rcmgr_connections")[2] == "{dir=\"outbound\",scope=\"transient\"} 1");
+  world.run_for(20ms);
+  CHECK(seen("libp2p_swarm_pending_dials") == Lines{"0"});
+  CHECK(seen("libp2p_rcmgr_connections") == Lines{"{dir=\"inbound\",scope=\"system\"} 0",
+                                                  "{dir=\"outbound\",scope=\"system\"} 1",
+                                                  "{dir=\"outbound\",scope=\"transient\"} 0"});
+  CHECK(seen("libp2p_swarm_connections_opened_total") == Lines{of_a + "1"});
+  CHECK(seen("libp2p_swarm_key_types_total") == Lines{"{dir=\"outbound\",key_type=\"Ed25519\"} 1"});
+  CHECK(seen("libp2p_swarm_handshake_latency_seconds_sum") == Lines{"{" + kind + "0.02"});
+  CHECK(observed(b.metrics(), "libp2p_rcmgr_connections")[0] == "{dir=\"inbound\",scope=\"system\"} 1");
+  world.run_for(1500ms);
+  world.turn([&] { a.swarm.disconnect(b.id()); });
+  world.run_for(1s);
+  CHECK(seen("libp2p_swarm_connections_closed_total") == Lines{of_a + "1"});
+  CHECK(seen("libp2p_swarm_connection_ends_total") == Lines{"{dir=\"outbound\",error=\"cancelled\"} 1"});
+  CHECK(seen("libp2p_swarm_connection_duration_seconds_bucket")[4].find("le=\"1\"} 0") != std::string::npos);
+  CHECK(seen("libp2p_swarm_connection_duration_seconds_bucket")[5].find("le=\"2\"} 1") != std::string::npos);
+
+  // Two addresses of c: one refuses, one is another peer's; then nobody answers.
+  world.black_holes.insert(addr(8, 8).to_string());
+  world.turn([&] { a.swarm.dial(c.id(), std::vector{addr(9, 9), b.address}); });
+  world.run_for(1s);
+  world.turn([&] { a.swarm.dial(c.id(), std::vector{addr(8, 8)}); });
+  world.run_for(20s);
+  CHECK(seen("libp2p_swarm_dial_errors_total") ==
+        Lines{"{transport=\"tcp\",error=\"peer mismatch\",ip_version=\"ip4\"} 1",
+              "{transport=\"tcp\",error=\"refused\",ip_version=\"ip4\"} 1",
+              "{transport=\"tcp\",error=\"timeout\",ip_version=\"ip4\"} 1"});
+  CHECK(seen("libp2p_swarm_dials_per_peer_total") == Lines{"{outcome=\"failed\",num_dials=\"1\"} 1",
+                                                           "{outcome=\"failed\",num_dials=\"2\"} 1",
+                                                           "{outcome=\"success\",num_dials=\"1\"} 1"});
+  CHECK(seen("libp2p_swarm_dial_latency_seconds_sum")[0] == "{outcome=\"failed\",num_dials=\"1\"} 15");
+
+  // A host that goes takes back what it has in the gauges. Its metrics are those of a World: they outlive it.
+  Metrics shared;
+  {
+    MemoryEnv parts(world, 7);
+    Env env{world.clock, parts.network, parts.rng, parts.entropy, parts.trace, shared};
+    Swarm swarm(env, PeerId::from_public_key(fake_public_key(7)));
+    swarm.add_transport(std::make_unique<MemoryTransport>(world, swarm.local_peer(), fake_public_key(7),
+                                                          swarm.protocol_table()));
+    world.turn([&] { swarm.dial(b.id(), {&b.address, 1}); });
+    world.run_for(1s);
+    world.turn([&] { swarm.dial(c.id(), std::vector{addr(8, 8)}); });
+    world.run_for(1s);
+    CHECK(observed(shared, "libp2p_rcmgr_connections")[1] == "{dir=\"outbound\",scope=\"system\"} 1");
+    CHECK(observed(shared, "libp2p_rcmgr_connections")[2] == "{dir=\"outbound\",scope=\"transient\"} 1");
+    CHECK(observed(shared, "libp2p_swarm_pending_dials") == Lines{"1"});
+  }
+  CHECK(observed(shared, "libp2p_rcmgr_connections")[1] == "{dir=\"outbound\",scope=\"system\"} 0");
+  CHECK(observed(shared, "libp2p_rcmgr_connections")[2] == "{dir=\"outbound\",scope=\"transient\"} 0");
+  CHECK(observed(shared, "libp2p_swarm_pending_dials") == Lines{"0"});
+  CHECK(observed(shared, "libp2p_swarm_connection_ends_total") ==
+        Lines{"{dir=\"outbound\",error=\"cancelled\"} 1"});
+}
+
+TEST_CASE("what a limit refuses is counted, and logged with its name", "[swarm][observe]") {
+  MemoryWorld world(10ms);
+  SwarmLimits limits;
+  limits.inbound = 1;
+  MemoryHost a(world, 1, limits), b(world, 2), c(world, 3);
+  struct Lines final : Log {
+    Lines() : Log(LogLevels(LogLevel::info)) {}
+    void on_line(LogComponent component, LogLevel level, std::string_view message,
+                 std::span<const LogField> fields) override {
+      text += format_log_line(LogFormat::text, {"0", level, component, "", message, fields});
+    }
+    std::string text;
+  } log;
+  MemoryEnv parts(world, 7);
+  Env env{world.clock, parts.network, parts.rng, parts.entropy, parts.trace, parts.metrics, log};
+  Swarm swarm(env, PeerId::from_public_key(fake_public_key(7)), limits);
+  swarm.add_transport(std::make_unique<MemoryTransport>(world, swarm.local_peer(), fake_public_key(7),
+                                                        swarm.protocol_table()));
+  const Multiaddr address = addr(7, 4001);
+  REQUIRE(swarm.listen(address));
+  for (MemoryHost* host : {&b, &c}) {
+    world.turn([&] { host->swarm.dial(swarm.local_peer(), {&address, 1}); });
+    world.run_for(1s);
+  }
+  CHECK(observed(parts.metrics, "libp2p_rcmgr_blocked_resources_total") ==
+        std::vector<std::string>{"{dir=\"inbound\",scope=\"system\",resource=\"connection\"} 1"});
+  CHECK(log.text ==
+        "time=0 level=info component=swarm msg=listening address=/ip4/10.0.0.7/tcp/4001\n"
+        "time=0 level=info component=swarm msg=\"connection refused\" peer=" +
+            c.id().to_string() + " dir=inbound address=\"\" error=\"limit reached: inbound: 1\"\n");
 }
 
 TEST_CASE("observers may dial, disconnect and leave inside their callbacks", "[swarm]") {
