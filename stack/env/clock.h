@@ -24,7 +24,7 @@ class Timer {
   virtual void on_soon(bool near) const { static_cast<void>(near); }
 
   bool armed() const { return home_ != nullptr; }
-  Time deadline() const { return deadline_; }  // meaningful while armed
+  Time deadline() const { return deadline_; }  // meaningful while armed, and in on_timer()
 
  protected:
   ~Timer();

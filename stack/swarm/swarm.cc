@@ -14,6 +14,11 @@ namespace {
 constexpr std::uint32_t kResourceLimit = 0x1001;  // go-libp2p's connection error code for a refusal
 constexpr std::size_t kMaxGoodbyes = 64;          // refused connections that are still saying why
 
+// Connections keep the time of their opening in ticks: fine enough for how long they lived.
+constexpr Duration kTick = Duration(1s) / 64;
+std::uint32_t ticks(Time at) { return static_cast<std::uint32_t>(at.time_since_epoch() / kTick); }
+Duration since(std::uint32_t opened, Time now) { return (ticks(now) - opened) * kTick; }
+
 }  // namespace
 
 struct Swarm::Impl final : ProtocolTable {
@@ -104,10 +109,10 @@ struct Swarm::Impl::Link final : Connection::Events {
   Impl& swarm;
   std::unique_ptr<Connection> connection;
   std::uint64_t hash;
-  Time opened{};
-  std::uint32_t sequence = 0;  // order of connecting
-  bool closing = false;
-  bool refused = false;
+  std::uint32_t opened = 0;         // when, see ticks()
+  std::uint32_t sequence : 30 = 0;  // order of connecting
+  bool closing : 1 = false;
+  bool refused : 1 = false;
 };
 
 struct Swarm::Impl::Attempt final : Dial::Events {
@@ -363,6 +368,7 @@ void Swarm::Impl::refuse(std::unique_ptr<Connection> connection, const Limit& li
 }
 
 void Swarm::Impl::add(std::unique_ptr<Connection> connection) {
+  static_assert(sizeof(Link) == 40);
   auto made = std::make_unique<Link>(*this, std::move(connection));
   Link& link = *made;
   link.sequence = next_sequence++;
@@ -374,7 +380,7 @@ void Swarm::Impl::add(std::unique_ptr<Connection> connection) {
   const ConnectionInfo& info = link.connection->info();
   if (info.direction == Direction::inbound) ++inbound;
   peers.pin(peer, true);
-  link.opened = env.clock.now();
+  link.opened = ticks(env.clock.now());
   metrics.opened(info);
   env.trace.record(
       {TraceKind::connected, link.hash, 0, info.direction == Direction::outbound ? 1u : 0u, info.security});
@@ -399,14 +405,14 @@ void Swarm::Impl::on_closed(Link& link, const Error& error) {
   env.trace.record({TraceKind::disconnected, link.hash, 0, static_cast<std::uint64_t>(error.code)});
   MC_LOG(env.log, swarm, debug, "connection closed", {"peer", link.peer().to_string()},
          {"dir", direction_label(link.connection->info().direction)}, {"error", error.message()},
-         {"seconds", env.clock.now() - link.opened});
+         {"seconds", since(link.opened, env.clock.now())});
   if (links_of(link.peer()) > 0) return;
   peers.pin(link.peer(), false);
   tell([&](SwarmObserver& observer) { observer.on_peer_disconnected(link.peer()); });
 }
 
 void Swarm::Impl::count_end(const Link& link, ErrorCode why) {
-  metrics.closed(link.connection->info(), env.clock.now() - link.opened, why);
+  metrics.closed(link.connection->info(), since(link.opened, env.clock.now()), why);
 }
 
 template <class Visit>

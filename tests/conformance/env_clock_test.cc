@@ -48,8 +48,9 @@ TEST_CASE("timers fire at their time, the earlier first", "[conformance][clock]"
     for (int i = 0; i < 20; ++i) {
       const int rank = i * 7 % 20;  // not the arming order
       const Time at = start + 2ms + rank * 100us;
-      timers.push_back(std::make_unique<FunctionTimer>(clock, [&, rank, at] {
+      timers.push_back(std::make_unique<FunctionTimer>(clock, [&, i, rank, at] {
         CHECK(clock.now() >= at);
+        CHECK(timers[static_cast<std::size_t>(i)]->deadline() == at);
         order.push_back(rank);
       }));
       call([&] { clock.arm(*timers.back(), at); });

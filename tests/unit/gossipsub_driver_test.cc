@@ -10,12 +10,14 @@
 #include "stack/protocols/gossipsub/gossipsub.h"
 #include "tests/unit/gossipsub_harness.h"
 #include "tests/unit/memory_transport.h"
+#include "tests/unit/observed.h"
 
 namespace mesocosm {
 namespace {
 
 using testing::MemoryHost;
 using testing::MemoryWorld;
+using testing::observed;
 using testing::unsigned_params;
 
 KeyPair key_of(std::uint32_t number) {
@@ -265,6 +267,100 @@ TEST_CASE("gossipsub driver: malformed bytes end the stream", "[gossipsub]") {
     CHECK(a.gossip.peers().size() == 1);  // it may try again
     world.run_for(3s);
   }
+}
+
+TEST_CASE("gossipsub driver: counts messages by topic, RPCs and the mesh", "[gossipsub][observe]") {
+  using Lines = std::vector<std::string>;
+  MemoryWorld world(10ms);
+  Gossiper a(world, 1), b(world, 2);
+  RawPeer raw(world, 3);
+  const auto seen = [](const Metrics& metrics, const std::string& name) {
+    return observed(metrics, "libp2p_gossipsub_" + name);
+  };
+  const Metrics& metrics = a.host.metrics();
+  a.subscribe("t");
+  b.subscribe("t");
+  a.meet(b);
+  raw.open_to(a);
+  raw.write(make_subscription(true, as_bytes("t")));
+  world.run_for(2s);
+  CHECK(seen(metrics, "subscriptions") == Lines{"{topic=\"t\"} 1"});
+  CHECK(seen(metrics, "mesh_peers") == Lines{"{topic=\"t\"} 2"});
+  CHECK(seen(metrics, "grafts_total") == Lines{"{topic=\"t\"} 2"});
+  CHECK(seen(metrics, "peers") == Lines{"{protocol=\"/meshsub/1.1.0\"} 2"});
+  CHECK(seen(metrics, "rpc_parts_total")[6] == "{dir=\"outbound\",kind=\"graft\"} 2");
+
+  const RpcPart message = make_message(as_bytes("t"), as_bytes("12345"));
+  raw.write(message);
+  raw.write(message);
+  raw.write(message);
+  raw.write(make_message(as_bytes("never heard of"), as_bytes("1")));
+  REQUIRE(b.publish("t", "1234567"));
+  REQUIRE(a.publish("t", "hello"));
+  REQUIRE(a.publish("elsewhere", "hello"));
+  world.run_for(100ms);
+  CHECK(seen(metrics, "messages_delivered_total") == Lines{"{topic=\"elsewhere\"} 0", "{topic=\"t\"} 2"});
+  CHECK(seen(metrics, "delivered_bytes_total")[1] == "{topic=\"t\"} 12");
+  CHECK(seen(metrics, "messages_duplicate_total")[1] == "{topic=\"t\"} 2");
+  CHECK(seen(metrics, "duplicate_bytes_total")[1] == "{topic=\"t\"} 10");
+  CHECK(seen(metrics, "messages_published_total") == Lines{"{topic=\"elsewhere\"} 1", "{topic=\"t\"} 1"});
+  // From b: its own; from raw: 4. To them: the first of raw to b, the one of b to raw, and "t"'s own to both.
+  CHECK(seen(metrics, "rpc_parts_total")[3] == "{dir=\"inbound\",kind=\"message\"} 5");
+  CHECK(seen(metrics, "rpc_parts_total")[9] == "{dir=\"outbound\",kind=\"message\"} 4");
+  const GossipSubTraffic& traffic = a.gossip.traffic();
+  CHECK(seen(metrics, "rpcs_total") == Lines{"{dir=\"inbound\"} " + std::to_string(traffic.rpcs_received),
+                                             "{dir=\"outbound\"} " + std::to_string(traffic.rpcs_sent)});
+  CHECK(seen(metrics, "rpc_bytes_total")[1] == "{dir=\"outbound\"} " + std::to_string(traffic.bytes_sent));
+  CHECK(seen(metrics, "rpc_bytes_total")[0].back() != '0');
+
+  raw.write(Bytes::copy("\x02\x0a\x05"));
+  CHECK(seen(metrics, "streams_reset_total") == Lines{"1"});
+  CHECK(seen(metrics, "heartbeat_delay_seconds_sum") == Lines{"0"});
+  CHECK(seen(metrics, "heartbeat_delay_seconds_count")[0] == std::to_string(a.gossip.core().heartbeats()));
+
+  world.turn([&] { b.gossip.unsubscribe("t"); });
+  world.run_for(1s);
+  CHECK(seen(metrics, "mesh_peers") == Lines{"{topic=\"elsewhere\"} 0", "{topic=\"t\"} 1"});
+  CHECK(seen(metrics, "prunes_total")[1] == "{topic=\"t\"} 1");
+  CHECK(seen(b.host.metrics(), "subscriptions") == Lines{"{topic=\"t\"} 0"});
+}
+
+TEST_CASE("gossipsub driver: what goes takes its part of the gauges with it", "[gossipsub][observe]") {
+  MemoryWorld world(10ms);
+  Gossiper b(world, 2);
+  b.subscribe("t");
+  MemoryHost host(world, 1);
+  Metrics shared;
+  Env env{world.clock, host.parts.network, host.parts.rng, host.parts.entropy, host.parts.trace, shared};
+  const KeyPair key = key_of(1);
+  {
+    Inbox inbox;
+    GossipSub gossip(env, host.swarm, options_of(unsigned_params(), key));
+    world.turn([&] { CHECK(gossip.subscribe("t", inbox)); });
+    host.swarm.set_peer_protocols(b.host.id(), {"/meshsub/1.1.0"});
+    host.dial(b.host);
+    world.run_for(3s);
+    CHECK(observed(shared, "libp2p_gossipsub_mesh_peers")[0] == "{topic=\"t\"} 1");
+    CHECK(observed(shared, "libp2p_gossipsub_peers")[0] == "{protocol=\"/meshsub/1.1.0\"} 1");
+    CHECK(observed(shared, "libp2p_gossipsub_subscriptions")[0] == "{topic=\"t\"} 1");
+    host.swarm.unobserve(gossip);
+  }
+  CHECK(observed(shared, "libp2p_gossipsub_mesh_peers")[0] == "{topic=\"t\"} 0");
+  CHECK(observed(shared, "libp2p_gossipsub_peers")[0] == "{protocol=\"/meshsub/1.1.0\"} 0");
+  CHECK(observed(shared, "libp2p_gossipsub_subscriptions")[0] == "{topic=\"t\"} 0");
+}
+
+TEST_CASE("gossipsub metrics: topics beyond the bound are counted together", "[gossipsub][observe]") {
+  Metrics metrics;
+  auto& gossipsub = metrics.of<GossipSubMetrics>();
+  GossipSubTopicMetrics& first = gossipsub.topic("0");
+  for (int i = 0; i < 200; ++i) gossipsub.topic(std::to_string(i)).published.add();
+  CHECK(&gossipsub.topic("0") == &first);
+  CHECK(&gossipsub.topic("199") == &gossipsub.topic("64"));
+  CHECK(&gossipsub.topic("199") != &gossipsub.topic("63"));
+  const auto lines = observed(metrics, "libp2p_gossipsub_messages_published_total");
+  REQUIRE(lines.size() == GossipSubMetrics::kMaxTopics + 1);
+  CHECK(lines.back() == "{topic=\"other\"} 136");
 }
 
 TEST_CASE("gossipsub driver: a slow peer loses the oldest messages, not control", "[gossipsub]") {

@@ -151,6 +151,10 @@ TopicIndex GossipSubCore::intern(ByteView name) {
   return index;
 }
 
+void GossipSubCore::make_ours(Topic& topic) {
+  if (topic.metrics == nullptr) topic.metrics = actions_.metrics_of(topic.name.text());
+}
+
 void GossipSubCore::release_if_unused(TopicIndex index) {
   const Topic& topic = topics_[index];
   if (!topic.used || topic.subscribed || topic.validator != nullptr || !topic.peers.empty() ||
@@ -174,6 +178,7 @@ TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
   if (index == kNoTopic || topics_[index].subscribed) return index;
   Topic& topic = topics_[index];
   topic.subscribed = true;
+  make_ours(topic);
   const RpcPart announcement = make_subscription(true, topic.name);
   for (PeerIndex peer = 0; peer < peers_.size(); ++peer) {
     if (usable(peer)) actions_.send(peer, announcement);
@@ -415,6 +420,7 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
   cache_.add_seen(hash, id.bytes(), now);
   cache_.put(hash, id.bytes(), part, index);
   ++counters_.published;
+  make_ours(topics_[index]);
   note(Event::published, kNoPeer, index, hash, data.size());
 
   Topic& topic = topics_[index];
@@ -738,8 +744,12 @@ void GossipSubCore::pick_fanout(TopicIndex index) {
 
 void GossipSubCore::note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject,
                          std::uint64_t value) {
-  const std::string_view name = topic == kNoTopic ? std::string_view() : topics_[topic].name.text();
-  actions_.note({.kind = kind, .peer = peer, .subject = subject, .value = value, .topic = name});
+  GossipSubEvent event{.kind = kind, .peer = peer, .subject = subject, .value = value};
+  if (topic != kNoTopic) {
+    event.topic = topics_[topic].name.text();
+    event.metrics = topics_[topic].metrics;
+  }
+  actions_.note(event);
 }
 
 std::size_t GossipSubCore::memory() const {

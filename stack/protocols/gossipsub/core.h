@@ -39,6 +39,8 @@
 
 namespace mesocosm {
 
+struct GossipSubTopicMetrics;  // where the driver counts what happens in a topic; the core only keeps it
+
 // What a peer speaks; ordered, later ones do more.
 enum class PeerKind : std::uint8_t {
   floodsub,      // /floodsub/1.0.0: gets every message, takes no part in meshes
@@ -83,6 +85,7 @@ struct GossipSubEvent {
   std::uint64_t subject = 0;  // MessageId::hash()
   std::uint64_t value = 0;
   std::string_view topic = {};
+  GossipSubTopicMetrics* metrics = nullptr;  // the topic's; there for topics of ours
 };
 
 // What a core asks its driver to do. Nothing may call back into the core.
@@ -101,6 +104,11 @@ class GossipSubActions {
   // The envelope to hand out for a peer in peer exchange, or empty.
   virtual Bytes signed_record(const PeerId& peer) = 0;
   virtual void note(const GossipSubEvent& event) = 0;
+  // For the events of a topic that we subscribe to or publish in. May be null.
+  virtual GossipSubTopicMetrics* metrics_of(std::string_view topic) {
+    static_cast<void>(topic);
+    return nullptr;
+  }
 
  protected:
   ~GossipSubActions() = default;
@@ -197,7 +205,8 @@ class GossipSubCore {
   };
   struct Topic {
     Bytes name;
-    bool used = false;  // else a free slot
+    GossipSubTopicMetrics* metrics = nullptr;  // of topics of ours
+    bool used = false;                         // else a free slot
     bool subscribed = false;
     PeerSet peers;   // who subscribes
     PeerSet mesh;    // empty unless subscribed
@@ -261,6 +270,7 @@ class GossipSubCore {
 
   PeerIndex peer_slot();
   TopicIndex intern(ByteView name);  // kNoTopic: too many, or the name is too long
+  void make_ours(Topic& topic);
   void release_if_unused(TopicIndex topic);
   bool usable(PeerIndex peer) const { return peer < peers_.size() && !peers_[peer].id.empty(); }
   void note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject = 0,

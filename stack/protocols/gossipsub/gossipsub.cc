@@ -96,16 +96,21 @@ void GossipSub::Inbound::on_readable() {
       const bool from_start = reader_.idle();
       auto message = reader_.next(input);
       if (message && !*message) break;
-      bool fine = message.has_value();
-      if (fine) {
+      Error error;
+      if (!message) {
+        error = message.error();
+      } else {
         // If the frame lies in one slice, it is kept as it came, for passing it on.
         const std::size_t used = before.size() - input.size();
         const bool whole = from_start && used > (*message)->size();
         const std::size_t prefix = whole ? used - (*message)->size() : 0;
-        fine = owner_.on_frame(peer_, whole ? before.slice(0, used) : **message, prefix);
+        error = owner_.on_frame(peer_, whole ? before.slice(0, used) : **message, prefix);
       }
-      if (!fine) {
+      if (!error.ok()) {
         ++owner_.traffic_.streams_reset;
+        owner_.metrics_.streams_reset.add();
+        MC_LOG(owner_.env_.log, gossipsub, info, "peer broke the protocol",
+               {"peer", owner_.core_.peer(peer_).id.to_string()}, {"error", error.message()});
         stream_->reset();
         return gone();
       }
@@ -127,6 +132,7 @@ void GossipSub::Inbound::gone() { owner_.link(peer_).inbound.reset(); }
 GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
     : env_(env),
       swarm_(swarm),
+      metrics_(env.metrics.of<GossipSubMetrics>()),
       max_queued_messages_(options.max_queued_messages),
       own_checks_(options.checks == nullptr ? std::make_unique<MessageChecks>() : nullptr),
       core_(options.params,
@@ -143,6 +149,15 @@ GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
 }
 
 GossipSub::~GossipSub() {
+  for (TopicIndex i = 0; i < core_.topic_slots(); ++i) {
+    const GossipSubCore::Topic& topic = core_.topic(i);
+    if (topic.metrics == nullptr) continue;
+    topic.metrics->mesh_peers.sub(static_cast<std::int64_t>(topic.mesh.size()));
+    topic.metrics->subscriptions.sub(topic.subscribed ? 1 : 0);
+  }
+  for (const auto& link : links_) {
+    if (link != nullptr) peers_like(link->peer).sub();
+  }
   for (const Protocol& protocol : kProtocols) swarm_.unhandle(protocol.id);
 }
 
@@ -249,6 +264,7 @@ PeerIndex GossipSub::link_up(const PeerId& peer, ProtocolId protocol) {
   if (known == nullptr || connection == nullptr) return kNoPeer;
   const bool outbound = connection->info().direction == Direction::outbound;
   const PeerIndex index = core_.on_peer_added(peer, known->kind, outbound, env_.clock.now());
+  peers_like(index).add();
   Link& link = this->link(index);
   link.stream = swarm_.open(peer, {&known->id, 1}, link);
   if (link.stream != nullptr) return index;
@@ -261,7 +277,15 @@ void GossipSub::on_peer_disconnected(const PeerId& peer) {
   if (const PeerIndex index = core_.find_peer(peer); index != kNoPeer) drop(index);
 }
 
+Gauge& GossipSub::peers_like(PeerIndex peer) {
+  const PeerKind kind = core_.peer(peer).kind;
+  const auto protocol =
+      std::find_if(kProtocols.begin(), kProtocols.end(), [&](const Protocol& p) { return p.kind == kind; });
+  return metrics_.peers.with({protocol->id});
+}
+
 void GossipSub::drop(PeerIndex peer) {
+  peers_like(peer).sub();
   core_.on_peer_removed(peer);
   links_[peer].reset();
 }
@@ -292,17 +316,19 @@ void GossipSub::on_stream(std::unique_ptr<Stream> stream) {
 // --------------------------------------------------------------------------------------------------------
 // receiving
 
-bool GossipSub::on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix) {
+Error GossipSub::on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix) {
   ++traffic_.rpcs_received;
-  if (!decode_frame(frame, prefix, parts_)) return false;
-  const bool fine = core_.on_rpc(from, parts_, env_.clock.now()).has_value();
+  metrics_.received.count(frame.size());
+  if (auto decoded = decode_frame(frame, prefix, parts_); !decoded) return std::move(decoded.error());
+  for (const RpcPart& part : parts_) metrics_.received.count(part.kind);
+  auto done = core_.on_rpc(from, parts_, env_.clock.now());
   if (!pending_.empty()) hand_out_deliveries();
   if (parts_.capacity() > 64) {
     std::vector<RpcPart>().swap(parts_);
   } else {
     parts_.clear();  // lets go of the buffer
   }
-  return fine;
+  return done ? Error{} : std::move(done.error());
 }
 
 void GossipSub::deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) {
@@ -331,6 +357,7 @@ void GossipSub::send(PeerIndex to, const RpcPart& part) {
     if (link.messages.size() >= max_queued_messages_ && !link.messages.empty()) {
       link.messages.erase(link.messages.begin());
       ++traffic_.messages_dropped;
+      metrics_.dropped_messages.add();
     }
     link.messages.push_back(part);
     return;
@@ -338,6 +365,7 @@ void GossipSub::send(PeerIndex to, const RpcPart& part) {
   const bool gossip = part.kind == PartKind::ihave || part.kind == PartKind::iwant;
   if (link.control.size() >= (gossip ? kMaxWaitingGossip : kMaxWaitingControl)) {
     ++traffic_.control_dropped;
+    metrics_.dropped_control.add();
     return;
   }
   link.control.push_back(part);
@@ -368,27 +396,32 @@ void GossipSub::flush() {
 
 void GossipSub::flush_control(Link& link) {
   if (link.control.empty() || !link.can_write()) return;
+  for (const RpcPart& part : link.control) metrics_.sent.count(part.kind);
   const std::size_t limit = std::min<std::size_t>(kMaxControlRpc, core_.params().max_rpc);
   for (Rpc rest = link.control; !rest.empty();) {
     Bytes frame = encode_control_frame(rest, limit);
     ++traffic_.rpcs_sent;
     traffic_.bytes_sent += frame.size();
+    metrics_.sent.count(frame.size());
     link.stream->write(std::move(frame));
   }
   std::vector<RpcPart>().swap(link.control);
 }
 
 void GossipSub::write_message(Link& link, const RpcPart& part) {
-  ++traffic_.rpcs_sent;
-  traffic_.bytes_sent += part.bytes.size();
+  std::size_t size = part.bytes.size();
   if (part.header == 0) {
     if (last_header_for_ != part.bytes.size() || last_header_.empty()) {
       last_header_for_ = part.bytes.size();
       last_header_ = message_header(last_header_for_);
     }
-    traffic_.bytes_sent += last_header_.size();
+    size += last_header_.size();
     link.stream->write(last_header_);
   }
+  ++traffic_.rpcs_sent;
+  traffic_.bytes_sent += size;
+  metrics_.sent.count(size);
+  metrics_.sent.count(PartKind::message);
   link.stream->write(part.bytes);
 }
 
@@ -408,6 +441,7 @@ void GossipSub::write_waiting(Link& link) {
 // others
 
 void GossipSub::on_heartbeat() {
+  metrics_.heartbeat_delay.observe(env_.clock.now() - heartbeat_.deadline());
   env_.clock.arm_after(heartbeat_, core_.params().heartbeat);
   if (!retries_.empty()) {
     for (Retry& retry : retries_) {
@@ -429,12 +463,46 @@ void GossipSub::connect(const PeerId& peer, const Bytes& signed_record) {
 
 Bytes GossipSub::signed_record(const PeerId& peer) { return swarm_.peers().signed_record(peer); }
 
+void GossipSub::log(const GossipSubEvent& event) {
+  using Kind = GossipSubEvent::Kind;
+  const auto peer = [&] { return core_.peer(event.peer).id.to_string(); };
+  switch (event.kind) {
+    case Kind::subscribed:
+      MC_LOG(env_.log, gossipsub, info, "subscribed", {"topic", event.topic});
+      break;
+    case Kind::unsubscribed:
+      MC_LOG(env_.log, gossipsub, info, "unsubscribed", {"topic", event.topic});
+      break;
+    case Kind::rejected:
+      MC_LOG(env_.log, gossipsub, info, "message rejected", {"peer", peer()}, {"topic", event.topic},
+             {"error", to_string(static_cast<ErrorCode>(event.value))});
+      break;
+    case Kind::grafted:
+      MC_LOG(env_.log, gossipsub, debug, "grafted", {"peer", peer()}, {"topic", event.topic});
+      break;
+    case Kind::pruned:
+      MC_LOG(env_.log, gossipsub, debug, "pruned", {"peer", peer()}, {"topic", event.topic});
+      break;
+    case Kind::published:
+      MC_LOG(env_.log, gossipsub, debug, "published", {"topic", event.topic}, {"bytes", event.value});
+      break;
+    case Kind::delivered:
+      MC_LOG(env_.log, gossipsub, debug, "delivered", {"peer", peer()}, {"topic", event.topic},
+             {"bytes", event.value});
+      break;
+    default:
+      break;  // too many for lines
+  }
+}
+
 void GossipSub::note(const GossipSubEvent& event) {
   static constexpr std::array<TraceKind, 10> kKinds = {
       TraceKind::published,  TraceKind::delivered,    TraceKind::duplicate, TraceKind::rejected,
       TraceKind::subscribed, TraceKind::unsubscribed, TraceKind::grafted,   TraceKind::pruned,
       TraceKind::ihave_sent, TraceKind::iwant_sent,
   };
+  metrics_.count(event);
+  log(event);
   env_.trace.record({.kind = kKinds[static_cast<std::size_t>(event.kind)],
                      .peer = event.peer == kNoPeer ? 0 : core_.peer(event.peer).hash,
                      .subject = event.subject,

@@ -18,6 +18,7 @@
 
 #include "stack/env/env.h"
 #include "stack/protocols/gossipsub/core.h"
+#include "stack/protocols/gossipsub/gossipsub_metrics.h"
 #include "stack/swarm/swarm.h"
 #include "stack/wire/framing.h"
 
@@ -118,14 +119,17 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;
   void note(const GossipSubEvent& event) override;
+  GossipSubTopicMetrics* metrics_of(std::string_view topic) override { return &metrics_.topic(topic); }
 
   void consider(const PeerId& peer);
   PeerIndex link_up(const PeerId& peer, ProtocolId protocol);
+  Gauge& peers_like(PeerIndex peer);
   void drop(PeerIndex peer);
   void retry_later(const PeerId& peer);
   Link& link(PeerIndex peer);
-  bool on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix);
+  Error on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix);
   void hand_out_deliveries();
+  void log(const GossipSubEvent& event);
   void flush();
   void flush_control(Link& link);
   void write_message(Link& link, const RpcPart& part);
@@ -134,6 +138,7 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
 
   Env& env_;
   Swarm& swarm_;
+  GossipSubMetrics& metrics_;
   std::size_t max_queued_messages_;
   std::unique_ptr<MessageChecks> own_checks_;
   GossipSubCore core_;
