@@ -20,22 +20,26 @@ struct FreeContext {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
 };
 
+const EVP_CIPHER* evp_cipher(AeadCipher cipher) {
+  return cipher == AeadCipher::aes_128_gcm ? EVP_aes_128_gcm() : EVP_chacha20_poly1305();
+}
+
 // Scratch space without memory of its own: every use sets key and nonce first.
-EVP_CIPHER_CTX* scratch_context() {
-  thread_local const std::unique_ptr<EVP_CIPHER_CTX, FreeContext> context = [] {
-    std::unique_ptr<EVP_CIPHER_CTX, FreeContext> fresh(EVP_CIPHER_CTX_new());
-    MC_ASSERT(fresh != nullptr);
-    MC_ASSERT(EVP_CipherInit_ex(fresh.get(), EVP_chacha20_poly1305(), nullptr, nullptr, nullptr, 1) == 1);
-    return fresh;
-  }();
+EVP_CIPHER_CTX* scratch_context(AeadCipher cipher) {
+  thread_local std::array<std::unique_ptr<EVP_CIPHER_CTX, FreeContext>, 2> contexts;
+  auto& context = contexts[static_cast<std::size_t>(cipher)];
+  if (context == nullptr) {
+    context.reset(EVP_CIPHER_CTX_new());
+    MC_ASSERT(context != nullptr);
+    MC_ASSERT(EVP_CipherInit_ex(context.get(), evp_cipher(cipher), nullptr, nullptr, nullptr, 1) == 1);
+  }
   return context.get();
 }
 
 // A context with key, nonce and associated data fed in.
-EVP_CIPHER_CTX* begin(const AeadKey& key, std::uint64_t counter, ByteView associated, bool seal) {
-  std::array<std::uint8_t, 12> nonce{};
-  for (std::size_t i = 4; i < nonce.size(); ++i, counter >>= 8) nonce[i] = static_cast<std::uint8_t>(counter);
-  EVP_CIPHER_CTX* context = scratch_context();
+EVP_CIPHER_CTX* begin(AeadCipher cipher, const AeadKey& key, const AeadNonce& nonce, ByteView associated,
+                      bool seal) {
+  EVP_CIPHER_CTX* context = scratch_context(cipher);
   int written = 0;
   MC_ASSERT(EVP_CipherInit_ex(context, nullptr, nullptr, key.data(), nonce.data(), seal ? 1 : 0) == 1);
   if (!associated.empty()) {
@@ -44,6 +48,12 @@ EVP_CIPHER_CTX* begin(const AeadKey& key, std::uint64_t counter, ByteView associ
     MC_ASSERT(EVP_CipherUpdate(context, nullptr, &written, associated.data(), size) == 1);
   }
   return context;
+}
+
+AeadNonce noise_nonce(std::uint64_t counter) {
+  AeadNonce nonce{};
+  for (std::size_t i = 4; i < nonce.size(); ++i, counter >>= 8) nonce[i] = static_cast<std::uint8_t>(counter);
+  return nonce;
 }
 
 void transform(EVP_CIPHER_CTX* context, ByteView in, MutableByteView out) {
@@ -56,10 +66,10 @@ void transform(EVP_CIPHER_CTX* context, ByteView in, MutableByteView out) {
 
 }  // namespace
 
-void aead_seal(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView plaintext,
-               MutableByteView out) {
+void aead_seal(AeadCipher cipher, const AeadKey& key, const AeadNonce& nonce, ByteView associated,
+               ByteView plaintext, MutableByteView out) {
   MC_ASSERT(out.size() == plaintext.size() + kAeadTagSize);
-  EVP_CIPHER_CTX* context = begin(key, counter, associated, true);
+  EVP_CIPHER_CTX* context = begin(cipher, key, nonce, associated, true);
   transform(context, plaintext, out);
   std::uint8_t* tag = out.data() + plaintext.size();
   int written = 0;
@@ -67,14 +77,14 @@ void aead_seal(const AeadKey& key, std::uint64_t counter, ByteView associated, B
   MC_ASSERT(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kAeadTagSize, tag) == 1);
 }
 
-bool aead_open(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView sealed,
-               MutableByteView out) {
+bool aead_open(AeadCipher cipher, const AeadKey& key, const AeadNonce& nonce, ByteView associated,
+               ByteView sealed, MutableByteView out) {
   if (sealed.size() < kAeadTagSize) return false;
   const ByteView body = sealed.first(sealed.size() - kAeadTagSize);
   MC_ASSERT(out.size() == body.size());
   std::array<std::uint8_t, kAeadTagSize> tag;
   std::memcpy(tag.data(), sealed.data() + body.size(), tag.size());
-  EVP_CIPHER_CTX* context = begin(key, counter, associated, false);
+  EVP_CIPHER_CTX* context = begin(cipher, key, nonce, associated, false);
   MC_ASSERT(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kAeadTagSize, tag.data()) == 1);
   transform(context, body, out);
   std::uint8_t nothing = 0;
@@ -82,6 +92,16 @@ bool aead_open(const AeadKey& key, std::uint64_t counter, ByteView associated, B
   if (EVP_CipherFinal_ex(context, &nothing, &written) == 1) return true;
   if (!out.empty()) std::memset(out.data(), 0, out.size());
   return false;
+}
+
+void aead_seal(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView plaintext,
+               MutableByteView out) {
+  aead_seal(AeadCipher::chacha20_poly1305, key, noise_nonce(counter), associated, plaintext, out);
+}
+
+bool aead_open(const AeadKey& key, std::uint64_t counter, ByteView associated, ByteView sealed,
+               MutableByteView out) {
+  return aead_open(AeadCipher::chacha20_poly1305, key, noise_nonce(counter), associated, sealed, out);
 }
 
 }  // namespace mesocosm

@@ -7,6 +7,7 @@
 #include "stack/base/byte_writer.h"
 #include "stack/crypto/aead.h"
 #include "stack/crypto/hkdf.h"
+#include "stack/crypto/wipe.h"
 #include "stack/crypto/x25519.h"
 #include "stack/wire/protobuf.h"
 
@@ -21,12 +22,6 @@ static_assert(kProtocolName.size() == 32);  // so that it is the first hash itse
 void put_length(MutableByteView out, std::size_t length) {
   out[0] = static_cast<std::uint8_t>(length >> 8);
   out[1] = static_cast<std::uint8_t>(length);
-}
-
-// Through volatile, so that the compiler keeps it.
-void wipe(NoiseKey& key) {
-  volatile std::uint8_t* bytes = key.data();
-  for (std::size_t i = 0; i < key.size(); ++i) bytes[i] = 0;
 }
 
 std::string signed_text(const NoiseKey& static_public) {

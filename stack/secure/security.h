@@ -49,9 +49,14 @@ class SecureChannel {
   virtual FrameShape shape() const = 0;
   // Seals one frame in place: `frame` has room for head, plaintext (there already) and tail.
   virtual void seal_frame(MutableByteView frame) = 0;
-  // Takes what belongs to the next frame off `input`: its plaintext once it is complete, nothing if all input
-  // was taken before. Errors: authentication, bad_encoding.
+  // Takes what belongs to the next frames off `input`: their plaintext once one is complete, nothing if all
+  // input was taken before. Errors: authentication, bad_encoding, too_large, protocol_violation, and what the
+  // peer says of ours.
   virtual Result<std::optional<Bytes>> open(Bytes& input) = 0;
+  // What the channel itself has to say before the next frame, sealed; mostly nothing.
+  virtual Bytes control() { return {}; }
+  // What says that no more frames follow; perhaps nothing.
+  virtual Bytes farewell() { return {}; }
 
   // Joins slices and seals them as full frames, in one new buffer.
   Bytes seal(std::span<const Bytes> plaintext);
@@ -67,6 +72,8 @@ class SecurityHandshake {
   // protocol_violation, unsupported (the peer's type of key), negotiation_failed (no muxer in common).
   virtual Result<Bytes> on_bytes(Bytes& input) = 0;
   virtual bool done() const = 0;
+  // What to tell the peer after an error, perhaps nothing.
+  virtual Bytes last_words() { return {}; }
 
   // When done().
   virtual const SecurePeer& peer() const = 0;
@@ -80,6 +87,7 @@ struct HandshakeRequest {
                                              // The names outlive the handshake.
   PeerId expected;                           // the only peer that is accepted; empty: anybody
   SecuritySeed seed;                         // fresh random bytes; all secrets are made of them
+  std::int64_t unix_seconds = 0;             // now; for the validity of certificates
 };
 
 // A security protocol as a host speaks it, with the host's identity. Outlives its handshakes.

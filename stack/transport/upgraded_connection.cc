@@ -7,6 +7,7 @@
 
 #include "stack/base/assert.h"
 #include "stack/secure/noise.h"
+#include "stack/secure/tls.h"
 
 namespace mesocosm {
 namespace {
@@ -41,14 +42,10 @@ class TableChooser final : public MultistreamChooser {
 
 std::unique_ptr<Security> make_security(SecurityProtocol protocol, const KeyPair& identity,
                                         Entropy& entropy) {
-  switch (protocol) {
-    case SecurityProtocol::noise: {
-      NoiseKey static_secret;
-      entropy.fill(static_secret);
-      return std::make_unique<NoiseSecurity>(identity, static_secret);
-    }
-  }
-  return nullptr;
+  SecuritySeed secret;
+  entropy.fill(secret);
+  if (protocol == SecurityProtocol::noise) return std::make_unique<NoiseSecurity>(identity, secret);
+  return std::make_unique<TlsSecurity>(identity, secret);
 }
 
 }  // namespace
@@ -75,7 +72,8 @@ struct UpgradedConnection::Handshake {
   std::vector<std::string_view> names{};  // what a listener may select now
   std::string_view selected{};            // by multistream; empty while it is under way
   std::unique_ptr<SecurityHandshake> security{};
-  Time sent_at{};  // our last message of the security handshake
+  Error refusal{};  // why we refuse the peer
+  Time sent_at{};   // our last message of the security handshake
   Duration rtt{};
 };
 
@@ -160,6 +158,7 @@ void UpgradedConnection::on_readable() {
     context_.traffic.wire.in += input.size();
     if (state_ != State::closing && !consume(std::move(input))) return;
   }
+  if (state_ == State::refusing) return;
   if (mux_ && !dispatch()) return;
   if (state_ == State::closed) return;
   if (state_ == State::open && mux_->go_away_received()) {
@@ -193,6 +192,9 @@ void UpgradedConnection::on_closed(Error error) {
   switch (state_) {
     case State::closed:
       return;
+    case State::refusing:
+      fail_upgrade(std::move(handshake_->refusal));
+      return;
     case State::closing:
       end(Error(*close_reason_));
       return;
@@ -218,6 +220,9 @@ void UpgradedConnection::on_timer() {
       return;
     case State::connecting:
       fail_upgrade({ErrorCode::timeout, "no connection"});
+      return;
+    case State::refusing:
+      fail_upgrade(std::move(handshake_->refusal));
       return;
     default:
       fail_upgrade({ErrorCode::timeout, "the handshake took too long"});
@@ -327,7 +332,8 @@ void UpgradedConnection::begin_security() {
   HandshakeRequest request{.role = dialing ? SecurityRole::initiator : SecurityRole::responder,
                            .muxers = {},
                            .expected = handshake_->expected,
-                           .seed = {}};
+                           .seed = {},
+                           .unix_seconds = context_.clock.unix_nanoseconds() / 1'000'000'000};
   if (context_.options.early_muxer) request.muxers = kMuxers;
   context_.entropy.fill(request.seed);
   info_.security = (*security)->id();
@@ -341,7 +347,7 @@ bool UpgradedConnection::secure(Bytes& input) {
   SecurityHandshake& security = *handshake_->security;
   auto reply = security.on_bytes(input);
   if (!reply) {
-    fail_upgrade(std::move(reply.error()));
+    refuse_upgrade(std::move(reply.error()), security.last_words());
     return false;
   }
   const Time now = context_.clock.now();
@@ -368,8 +374,7 @@ bool UpgradedConnection::select_muxer(Bytes& input) {
 
 void UpgradedConnection::send_handshake(Bytes bytes) {
   if (state_ == State::selecting_muxer) bytes = channel_->seal({&bytes, 1});
-  context_.traffic.wire.out += bytes.size();
-  stream_->write(std::move(bytes));
+  send(std::move(bytes));
 }
 
 // Open. False if nothing more can be consumed.
@@ -388,6 +393,16 @@ bool UpgradedConnection::finish_upgrade(std::string_view muxer) {
   handshake_.reset();
   observer.on_upgraded(*this);
   return watch.alive();
+}
+
+// Fails with `error`; a turn later if there is something to be sent before.
+void UpgradedConnection::refuse_upgrade(Error error, Bytes last_words) {
+  if (last_words.empty()) return fail_upgrade(std::move(error));
+  send_handshake(std::move(last_words));
+  stream_->finish();
+  state_ = State::refusing;
+  handshake_->refusal = std::move(error);
+  context_.clock.arm(timer_, context_.clock.now());
 }
 
 void UpgradedConnection::fail_upgrade(Error error) {
@@ -588,14 +603,19 @@ void UpgradedConnection::schedule() {
 }
 
 void UpgradedConnection::flush() {
+  if (Bytes control = channel_->control(); !control.empty()) send(std::move(control));
   while (mux_->has_output()) {
     const std::size_t room = state_ == State::closing ? kMaxBatch : stream_->writable();
     if (room == 0) return;
     Bytes batch = next_batch(room);
     if (batch.empty()) return;
-    context_.traffic.wire.out += batch.size();
-    stream_->write(std::move(batch));
+    send(std::move(batch));
   }
+}
+
+void UpgradedConnection::send(Bytes bytes) {
+  context_.traffic.wire.out += bytes.size();
+  stream_->write(std::move(bytes));
 }
 
 // Frames of all streams, sealed in place in the buffer that leaves.
@@ -631,6 +651,7 @@ void UpgradedConnection::begin_close(Error why, std::uint32_t code) {
 // Everything that credit allows, GOAWAY, and the end of our side; streams learn of it from dispatch().
 void UpgradedConnection::say_goodbye() {
   flush();
+  if (Bytes farewell = channel_->farewell(); !farewell.empty()) send(std::move(farewell));
   told_finish_ = true;
   stream_->finish();
   mux_->abort();

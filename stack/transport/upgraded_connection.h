@@ -5,7 +5,7 @@
 //   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open
 //                                                    └──▶ selecting_muxer ──────────▲
 //   open ──▶ closing ──▶ closed
-//   (any state before open) ──▶ failed upgrade, told to the observer
+//   (any state before open) ──▶ (refusing) ──▶ failed upgrade, told to the observer
 //
 // Output is gathered: writes mark streams, and one flush at the end of the turn takes what the byte stream
 // wants to be given, from all streams in turn, and seals it into one buffer. So nothing is encrypted before
@@ -30,11 +30,11 @@
 
 namespace mesocosm {
 
-enum class SecurityProtocol : std::uint8_t { noise };
+enum class SecurityProtocol : std::uint8_t { noise, tls };
 
 struct UpgradeOptions {
   // What is offered and accepted, the best first; at least one.
-  std::vector<SecurityProtocol> securities{SecurityProtocol::noise};
+  std::vector<SecurityProtocol> securities{SecurityProtocol::noise, SecurityProtocol::tls};
   Duration handshake_timeout = 10s;    // from connected to open
   Duration negotiation_timeout = 10s;  // a stream's
   Duration close_timeout = 5s;         // for the peer to end its side after close()
@@ -101,6 +101,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
     selecting_security,  // multistream in the clear
     securing,            // messages of the security handshake
     selecting_muxer,     // multistream inside sealed frames
+    refusing,            // the peer is being told why; the failure is told in the next turn
     open,                // Yamux inside sealed frames
     closing,             // GOAWAY was or will be sent; input is ignored; waits for the peer's end
     closed,              // told
@@ -123,6 +124,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   bool negotiate(Bytes& input);
   bool finish_upgrade(std::string_view muxer);
   void send_handshake(Bytes bytes);
+  void refuse_upgrade(Error error, Bytes last_words);
   void fail_upgrade(Error error);
 
   // Streams.
@@ -136,6 +138,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   void arm_for_streams();
 
   void flush();
+  void send(Bytes bytes);
   Bytes next_batch(std::size_t room);
   void schedule();
   void begin_close(Error why, std::uint32_t code);

@@ -1,6 +1,6 @@
 // The stack is the same on every backend: two nodes with fixed keys run one script of application traffic
-// over TCP, Noise and Yamux, and each backend must carry exactly the same bytes, in the same order, by the
-// same protocols.
+// over TCP, Noise or TLS, and Yamux, and each backend must carry exactly the same bytes, in the same order, by
+// the same protocols.
 #include <array>
 #include <map>
 #include <memory>
@@ -23,7 +23,7 @@ constexpr std::uint64_t kUpload = 1'000'000, kDownload = 600'000;
 
 // One node on a host of the backend.
 struct Party {
-  Party(ConformanceBackend& backend, std::uint8_t host)
+  Party(ConformanceBackend& backend, std::uint8_t host, const TcpOptions& options)
       : rng(host),
         entropy(rng.fork("entropy")),
         env{backend.clock(), backend.network(host), rng, entropy, trace} {
@@ -33,8 +33,8 @@ struct Party {
     config.key = KeyPair::from_seed(seed);
     config.perf = true;
     config.listen = {Multiaddr::tcp({backend.address(host), 0})};
-    const TransportFactory tcp = [](const TransportHost& host) {
-      return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, TcpOptions{}, &host.traffic);
+    const TransportFactory tcp = [&options](const TransportHost& host) {
+      return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, options, &host.traffic);
     };
     auto made = Node::make(env, std::move(config), {&tcp, 1});
     REQUIRE(made);
@@ -129,8 +129,26 @@ std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> table(const Node&
   return bytes;
 }
 
-Outcome run(ConformanceBackend& backend) {
-  Party client(backend, 0), server(backend, 1);
+struct Variant {
+  SecurityProtocol security;
+  bool early_muxer;
+  std::string_view name;
+};
+constexpr Variant kVariants[] = {{SecurityProtocol::noise, true, "/noise"},
+                                 {SecurityProtocol::noise, false, "/noise"},
+                                 {SecurityProtocol::tls, true, "/tls/1.0.0"},
+                                 {SecurityProtocol::tls, false, "/tls/1.0.0"}};
+
+TcpOptions options_of(const Variant& variant) {
+  TcpOptions options;
+  options.upgrade.securities = {variant.security};
+  options.upgrade.early_muxer = variant.early_muxer;
+  return options;
+}
+
+Outcome run(ConformanceBackend& backend, const Variant& variant) {
+  const TcpOptions options = options_of(variant);
+  Party client(backend, 0, options), server(backend, 1, options);
   Echo echo;
   server.node->swarm().handle(kEcho, echo);
   const PeerId whom = server.node->peer_id();
@@ -147,7 +165,7 @@ Outcome run(ConformanceBackend& backend) {
   });
   CHECK(client.node->swarm().peers().addresses(whom) == addresses);
   CHECK(!client.node->swarm().peers().signed_record(whom).empty());
-  CHECK(client.node->swarm().connection(whom)->info().security == "/noise");
+  CHECK(client.node->swarm().connection(whom)->info().security == variant.name);
 
   Answers answers;
   client.node->ping()->ping(whom, answers);
@@ -173,26 +191,111 @@ Outcome run(ConformanceBackend& backend) {
   return outcome;
 }
 
+// The backend's clock, but people's time is two days behind.
+class SlowCalendar final : public Clock {
+ public:
+  explicit SlowCalendar(Clock& clock) : clock_(clock) {}
+  Time now() const override { return clock_.now(); }
+  std::int64_t unix_nanoseconds() const override {
+    return clock_.unix_nanoseconds() - std::chrono::nanoseconds(48h).count();
+  }
+  void arm(Timer& timer, Time at) override { clock_.arm(timer, at); }
+  void disarm(Timer& timer) noexcept override { clock_.disarm(timer); }
+  void defer(Task& task) override { clock_.defer(task); }
+
+ private:
+  Clock& clock_;
+};
+
+// A host with a TCP transport and nothing above it. On every connection it opens a stream and writes.
+struct BareHost final : Dial::Events, Listening::Events, Connection::Events, Stream::Events, ProtocolTable {
+  BareHost(ConformanceBackend& backend, Clock& clock, std::uint8_t number)
+      : rng(number),
+        entropy(rng.fork("entropy")),
+        env{clock, backend.network(number), rng, entropy, trace},
+        transport(env, KeyPair::from_seed(std::array<std::uint8_t, 32>{number}), *this,
+                  options_of({SecurityProtocol::tls, true, {}})) {}
+
+  ProtocolId find(std::string_view) const override { return kEcho; }
+  void on_connected(std::unique_ptr<Connection> made) override {
+    connection = std::move(made);
+    connection->set_events(*this);
+    stream = connection->open({&kEcho, 1}, true, *this);
+    stream->write(Bytes::copy(std::string(1000, 'x')));
+  }
+  void on_failed(Error error) override { errors.push_back(error.message()); }
+  void on_connection(std::unique_ptr<Connection>) override { ++accepted; }
+  void on_refused(const Multiaddr&, const Error& error) override { errors.push_back(error.message()); }
+  void on_stream(std::unique_ptr<Stream>) override {}
+  void on_readable() override {}
+  void on_writable() override {}
+  void on_closed(Error error) override {
+    errors.push_back(error.message());
+  }  // the stream's, then the connection's
+
+  Rng rng;
+  SeededEntropy entropy;
+  NoTrace trace;
+  Env env;
+  TcpTransport transport;
+  std::unique_ptr<Listening> listening;
+  std::unique_ptr<Dial> dial;
+  std::unique_ptr<Connection> connection;
+  std::unique_ptr<Stream> stream;
+  std::vector<std::string> errors;
+  int accepted = 0;
+};
+
 }  // namespace
+
+// The dialer of TLS is done before the listener has looked at its certificate; what it wrote meanwhile must not
+// hide the listener's reason from it.
+TEST_CASE("whom the listener refuses at the end of TLS learns why", "[stack]") {
+  for (const BackendEntry& entry : backends()) {
+    if (!entry.make) continue;
+    const auto backend = entry.make();
+    if (backend == nullptr) continue;
+    INFO(entry.name);
+    SlowCalendar calendar(backend->clock());
+    BareHost server(*backend, calendar, 1);
+    server.listening = *server.transport.listen(Multiaddr::tcp({backend->address(1), 0}), server);
+    for (int round = 1; round <= 20; ++round) {
+      BareHost client(*backend, backend->clock(), 0);
+      client.dial = client.transport.dial(server.listening->address(), nullptr, client);
+      REQUIRE(backend->run_until(
+          [&] {
+            return client.errors.size() == 2 && server.errors.size() == static_cast<std::size_t>(round);
+          },
+          60s));
+      CHECK(client.errors[1] == "authentication failed: tls: refused by the peer: bad certificate");
+      CHECK(server.errors.back() == "authentication failed: tls: the certificate is not valid yet");
+    }
+    CHECK(server.accepted == 0);
+  }
+}
 
 TEST_CASE("the full stack carries the same application bytes on every backend", "[stack]") {
   std::optional<Outcome> first;
   std::string first_name;
   for (const BackendEntry& entry : backends()) {
-    if (!entry.make) continue;
-    INFO(entry.name << ", compared with " << first_name);
-    const auto backend = entry.make();
-    if (backend == nullptr) continue;  // not possible on this machine
-    const Outcome outcome = run(*backend);
-    CHECK(outcome.echo_bytes == 1'141'883);
-    CHECK(outcome.client.at(std::string(kPingProtocol)) == std::pair<std::uint64_t, std::uint64_t>(32, 32));
-    CHECK(outcome.client.at(std::string(kPerfProtocol)) ==
-          std::pair<std::uint64_t, std::uint64_t>(kDownload, kUpload + 8));
-    if (!first) {
-      first = outcome;
-      first_name = entry.name;
-    } else {
-      CHECK(outcome == *first);
+    for (const Variant& variant : kVariants) {
+      if (!entry.make) continue;
+      const std::string name =
+          entry.name + " " + std::string(variant.name) + (variant.early_muxer ? ", early muxer" : "");
+      INFO(name << ", compared with " << first_name);
+      const auto backend = entry.make();
+      if (backend == nullptr) continue;  // not possible on this machine
+      const Outcome outcome = run(*backend, variant);
+      CHECK(outcome.echo_bytes == 1'141'883);
+      CHECK(outcome.client.at(std::string(kPingProtocol)) == std::pair<std::uint64_t, std::uint64_t>(32, 32));
+      CHECK(outcome.client.at(std::string(kPerfProtocol)) ==
+            std::pair<std::uint64_t, std::uint64_t>(kDownload, kUpload + 8));
+      if (!first) {
+        first = outcome;
+        first_name = name;
+      } else {
+        CHECK(outcome == *first);
+      }
     }
   }
   REQUIRE(first);

@@ -19,6 +19,13 @@ inline KeyPair key_pair(std::uint8_t seed) {
   return KeyPair::from_seed(bytes);
 }
 
+inline TcpOptions only(SecurityProtocol protocol, bool early_muxer = true) {
+  TcpOptions options;
+  options.upgrade.securities = {protocol};
+  options.upgrade.early_muxer = early_muxer;
+  return options;
+}
+
 // A stream with what it was told. `echo`: writes back what it reads, and finishes when the peer did.
 struct Talker final : Stream::Events {
   std::unique_ptr<Stream> stream;
@@ -86,7 +93,7 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
   std::unique_ptr<Dial> dial;
   std::vector<std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Talker>> inbound;
-  std::vector<Error> dial_errors, closed;
+  std::vector<Error> dial_errors, refused, closed;
   std::function<void(Talker&)> when_stream;
   std::function<void()> when_connected;
   std::function<void(Error)> when_closed;
@@ -109,6 +116,7 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
   Connection& connection(std::size_t i = 0) { return *connections[i]; }
 
   void on_connection(std::unique_ptr<Connection> connection) override { add(std::move(connection)); }
+  void on_refused(const Multiaddr&, const Error& error) override { refused.push_back(error); }
   void on_connected(std::unique_ptr<Connection> connection) override { add(std::move(connection)); }
   void add(std::unique_ptr<Connection> connection) {
     connection->set_events(*this);

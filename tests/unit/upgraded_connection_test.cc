@@ -17,11 +17,8 @@ namespace {
 
 std::size_t heap_bytes() { return mallinfo2().uordblks; }  // zero under a sanitizer
 
-TcpOptions without_early_muxer() {
-  TcpOptions options;
-  options.upgrade.early_muxer = false;
-  return options;
-}
+// A test case that names it runs once for each.
+#define EACH_SECURITY GENERATE(SecurityProtocol::noise, SecurityProtocol::tls)
 
 // What a handshake costs, as text: each turn's bytes, and when each side may open streams.
 std::string handshake_figures(std::string_view title, TcpOptions options) {
@@ -47,8 +44,10 @@ std::string handshake_figures(std::string_view title, TcpOptions options) {
 }  // namespace
 
 TEST_CASE("two hosts connect, know each other, and echo", "[upgrade]") {
+  const SecurityProtocol security = EACH_SECURITY;
   for (const std::size_t chop : {SIZE_MAX, std::size_t{1}, std::size_t{7}}) {
-    Two two;
+    const bool early = chop != 7;
+    Two two(only(security, early), only(security));
     two.net.chop = chop;
     two.connect();
     REQUIRE(two.alice.connections.size() == 1);
@@ -57,7 +56,7 @@ TEST_CASE("two hosts connect, know each other, and echo", "[upgrade]") {
     CHECK(info.peer == two.bob.id());
     CHECK(info.peer_public_key == two.bob.key.public_key().serialized());
     CHECK(info.direction == Direction::outbound);
-    CHECK(info.security == "/noise");
+    CHECK(info.security == (security == SecurityProtocol::noise ? "/noise" : "/tls/1.0.0"));
     CHECK(info.muxer == "/yamux/1.0.0");
     CHECK(info.remote.to_string() == "/ip4/10.0.0.2/tcp/4001");
     CHECK(two.bob.connection().info().peer == two.alice.id());
@@ -79,8 +78,11 @@ TEST_CASE("two hosts connect, know each other, and echo", "[upgrade]") {
 // The collapsed transport charges these figures; change the file only together with it.
 TEST_CASE("the handshake costs what the golden figures say", "[upgrade]") {
   const std::string figures =
-      handshake_figures("TCP, Noise, Yamux negotiated in the Noise handshake", {}) +
-      handshake_figures("TCP, Noise, Yamux negotiated by multistream", without_early_muxer());
+      handshake_figures("TCP, Noise, Yamux negotiated in the Noise handshake",
+                        only(SecurityProtocol::noise)) +
+      handshake_figures("TCP, Noise, Yamux negotiated by multistream", only(SecurityProtocol::noise, false)) +
+      handshake_figures("TCP, TLS, Yamux negotiated in the TLS handshake", only(SecurityProtocol::tls)) +
+      handshake_figures("TCP, TLS, Yamux negotiated by multistream", only(SecurityProtocol::tls, false));
   std::ifstream file(MESOCOSM_SOURCE_DIR "/tests/golden/handshake.txt");
   std::stringstream golden;
   golden << file.rdbuf();
@@ -89,7 +91,8 @@ TEST_CASE("the handshake costs what the golden figures say", "[upgrade]") {
 
 TEST_CASE("an idle connection end stays within its budget", "[upgrade]") {
   constexpr int kConnections = 64;
-  Two two;
+  const SecurityProtocol security = EACH_SECURITY;
+  Two two(only(security), only(security));
   two.net.latency = 1ms;
   struct Quiet final : ByteStream::Events {
     void on_readable() override {}
@@ -141,7 +144,8 @@ TEST_CASE("an idle connection end stays within its budget", "[upgrade]") {
 }
 
 TEST_CASE("a wrong peer is refused, by dial and by address", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   const PeerId other = key_pair(9).peer_id();
   two.net.clock.turn(
       [&] { two.alice.dial = two.alice.transport.dial(two.bob.address(), &other, two.alice); });
@@ -296,7 +300,8 @@ TEST_CASE("a lazy stream that both sides finish early still delivers everything"
 }
 
 TEST_CASE("a thousand streams at once", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   two.connect();
   std::vector<std::unique_ptr<Talker>> talkers;
   for (int i = 0; i < 1000; ++i) {
@@ -330,8 +335,9 @@ TEST_CASE("a thousand negotiating streams in one turn: the backlog bounds what i
 }
 
 TEST_CASE("megabytes pass in both directions, with little held on the way", "[upgrade]") {
+  const TcpOptions options = only(EACH_SECURITY);
   for (const std::size_t buffer : {std::size_t{3000}, std::size_t{1 << 20}}) {
-    Two two;
+    Two two(options, options);
     two.net.buffer = buffer;
     two.net.latency = 1ms;
     two.connect();
@@ -358,7 +364,8 @@ TEST_CASE("megabytes pass in both directions, with little held on the way", "[up
 }
 
 TEST_CASE("a reader that stops holds up its own stream only", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   two.connect();
   two.bob.when_stream = [](Talker& talker) { talker.reads = talker.stream->protocol() != "/sink"; };
   auto stuck = two.alice.open({"/sink"}, true);
@@ -379,7 +386,8 @@ TEST_CASE("a reader that stops holds up its own stream only", "[upgrade]") {
 }
 
 TEST_CASE("reset reaches the peer with its code", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   two.connect();
   auto talker = two.alice.open({"/echo"}, true, "hello");
   two.net.run_for(1s);
@@ -396,7 +404,8 @@ TEST_CASE("reset reaches the peer with its code", "[upgrade]") {
 }
 
 TEST_CASE("close says goodbye behind everything that was written", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   two.connect();
   auto talker = two.alice.open({"/sink"}, true);
   two.net.clock.turn([&] {
@@ -429,7 +438,8 @@ TEST_CASE("close gives up on a peer that never ends its side", "[upgrade]") {
 }
 
 TEST_CASE("a destroyed connection resets the peer's, and streams outlive it harmlessly", "[upgrade]") {
-  Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  Two two(options, options);
   two.connect();
   auto talker = two.alice.open({"/echo"}, true, "hello");
   two.net.run_for(1s);
@@ -446,8 +456,9 @@ TEST_CASE("a destroyed connection resets the peer's, and streams outlive it harm
 }
 
 TEST_CASE("anything may be destroyed in any callback", "[upgrade]") {
-  const auto scene = [](auto arrange) {
-    Two two;
+  const TcpOptions options = only(EACH_SECURITY);
+  const auto scene = [&](auto arrange) {
+    Two two(options, options);
     std::unique_ptr<Talker> talker;
     arrange(two, talker);
     two.connect();

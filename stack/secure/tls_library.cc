@@ -1,0 +1,129 @@
+#include "stack/secure/tls_library.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "stack/base/assert.h"
+#include "stack/crypto/hkdf.h"
+#include "stack/crypto/wipe.h"
+
+namespace mesocosm {
+namespace {
+
+constexpr const char* kName = "MESOCOSM";
+constexpr std::size_t kMaxRequest = 64 * 1024;
+
+thread_local TlsRandom* current = nullptr;
+
+// --- A provider of one random number generator, which holds nothing itself
+
+using Function = void (*)();
+
+void* new_generator(void*, void*, const OSSL_DISPATCH*) {
+  static char token;  // any address but null
+  return &token;
+}
+void free_generator(void*) {}
+int instantiate(void*, unsigned, int, const unsigned char*, std::size_t, const OSSL_PARAM*) { return 1; }
+int uninstantiate(void*) { return 1; }
+int generate(void*, unsigned char* out, std::size_t size, unsigned, int, const unsigned char*, std::size_t) {
+  if (current == nullptr) return 0;
+  current->fill({out, size});
+  return 1;
+}
+int reseed(void*, int, const unsigned char*, std::size_t, const unsigned char*, std::size_t) { return 1; }
+int lock(void*) { return 1; }
+void unlock(void*) {}
+
+int get_parameters(void*, OSSL_PARAM* parameters) {
+  OSSL_PARAM* state = OSSL_PARAM_locate(parameters, OSSL_RAND_PARAM_STATE);
+  if (state != nullptr && OSSL_PARAM_set_int(state, EVP_RAND_STATE_READY) == 0) return 0;
+  OSSL_PARAM* strength = OSSL_PARAM_locate(parameters, OSSL_RAND_PARAM_STRENGTH);
+  if (strength != nullptr && OSSL_PARAM_set_uint(strength, 256) == 0) return 0;
+  OSSL_PARAM* request = OSSL_PARAM_locate(parameters, OSSL_RAND_PARAM_MAX_REQUEST);
+  return request == nullptr || OSSL_PARAM_set_size_t(request, kMaxRequest) == 1 ? 1 : 0;
+}
+
+const OSSL_DISPATCH kGenerator[] = {
+    {OSSL_FUNC_RAND_NEWCTX, reinterpret_cast<Function>(new_generator)},
+    {OSSL_FUNC_RAND_FREECTX, reinterpret_cast<Function>(free_generator)},
+    {OSSL_FUNC_RAND_INSTANTIATE, reinterpret_cast<Function>(instantiate)},
+    {OSSL_FUNC_RAND_UNINSTANTIATE, reinterpret_cast<Function>(uninstantiate)},
+    {OSSL_FUNC_RAND_GENERATE, reinterpret_cast<Function>(generate)},
+    {OSSL_FUNC_RAND_RESEED, reinterpret_cast<Function>(reseed)},
+    {OSSL_FUNC_RAND_ENABLE_LOCKING, reinterpret_cast<Function>(lock)},
+    {OSSL_FUNC_RAND_LOCK, reinterpret_cast<Function>(lock)},
+    {OSSL_FUNC_RAND_UNLOCK, reinterpret_cast<Function>(unlock)},
+    {OSSL_FUNC_RAND_GET_CTX_PARAMS, reinterpret_cast<Function>(get_parameters)},
+    {0, nullptr}};
+const OSSL_ALGORITHM kGenerators[] = {
+    {kName, "provider=mesocosm", kGenerator, "the running handshake's seed"},
+    {nullptr, nullptr, nullptr, nullptr}};
+
+const OSSL_ALGORITHM* query(void*, int operation, int* no_cache) {
+  *no_cache = 0;
+  return operation == OSSL_OP_RAND ? kGenerators : nullptr;
+}
+
+const OSSL_DISPATCH kProvider[] = {{OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<Function>(query)},
+                                   {0, nullptr}};
+
+int start_provider(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context) {
+  static char token;
+  *out = kProvider;
+  *context = &token;
+  return 1;
+}
+
+OSSL_LIB_CTX* make_library() {
+  OSSL_LIB_CTX* library = OSSL_LIB_CTX_new();
+  MC_ASSERT(library != nullptr);
+  MC_ASSERT(OSSL_PROVIDER_add_builtin(library, "mesocosm", start_provider) == 1);
+  MC_ASSERT(OSSL_PROVIDER_load(library, "mesocosm") != nullptr);
+  MC_ASSERT(OSSL_PROVIDER_load(library, "default") != nullptr);
+  MC_ASSERT(RAND_set_DRBG_type(library, kName, nullptr, nullptr, nullptr) == 1);
+  MC_ASSERT(RAND_set_seed_source_type(library, kName, nullptr) == 1);
+  return library;
+}
+
+}  // namespace
+
+TlsRandom::~TlsRandom() { wipe(seed_); }
+
+void TlsRandom::fill(MutableByteView out) {
+  while (!out.empty()) {
+    std::array<std::uint8_t, sizeof(counter_)> number;
+    for (std::size_t i = 0; i < number.size(); ++i)
+      number[i] = static_cast<std::uint8_t>(counter_ >> (8 * i));
+    ++counter_;
+    Sha256Digest block = hmac_sha256(seed_, number);
+    const std::size_t n = std::min(block.size(), out.size());
+    std::copy_n(block.begin(), n, out.begin());
+    wipe(block);
+    out = out.subspan(n);
+  }
+}
+
+TlsRandomScope::TlsRandomScope(TlsRandom& random) : outer_(std::exchange(current, &random)) {}
+
+TlsRandomScope::~TlsRandomScope() { current = outer_; }
+
+void OpensslFree::operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+void OpensslFree::operator()(SSL* ssl) const { SSL_free(ssl); }
+void OpensslFree::operator()(X509* certificate) const { X509_free(certificate); }
+
+OSSL_LIB_CTX* tls_library() {
+  static OSSL_LIB_CTX* const library = make_library();
+  return library;
+}
+
+}  // namespace mesocosm
