@@ -524,8 +524,8 @@ bool Yamux::fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& a
     stream.send_credit_ -= static_cast<std::uint32_t>(n);
     flags = 0;
   }
-  // FIN has a frame of its own. go-yamux (5.0.1) heeds a frame's flags before it has read the body: its reader
-  // may find the stream ended and miss the last bytes.
+  // FIN has a frame of its own. go-yamux (5.0.1) and js-libp2p's yamux (8.0.3) heed a frame's flags before its
+  // body: their readers may find the stream ended and miss the last bytes.
   const bool fin = stream.has(YamuxStream::kFinWanted) && !stream.has(YamuxStream::kFinSent) &&
                    stream.outgoing_.empty() && out.size() - at >= kYamuxHeader;
   if (fin) {
