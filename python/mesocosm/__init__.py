@@ -1,6 +1,6 @@
 """Mesocosm: a real peer-to-peer network kept under controlled conditions."""
 
-from . import internet, overlay
+from . import internet, keys, overlay, real
 from ._core import __version__
 from .analysis import Run, load
 from .errors import ConfigError, RunError
@@ -18,7 +18,9 @@ __all__ = [
     "World",
     "__version__",
     "internet",
+    "keys",
     "load",
     "main",
     "overlay",
+    "real",
 ]

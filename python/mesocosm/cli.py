@@ -1,4 +1,4 @@
-"""The command `mesocosm`: runs scenarios and reports on their records.
+"""The command `mesocosm`: runs scenarios, reports on their records, and runs real nodes.
 
 Exit codes: 0 all went well; 1 a bug, with its traceback; 2 what was asked for cannot be, or the run could not go on
 (one line on standard error: "error: ..."); 130 interrupted by Ctrl-C, after what was recorded was saved.
@@ -21,6 +21,7 @@ from .analysis import Run, load
 from .analysis import console as _console
 from .analysis.report import write_report
 from .errors import ConfigError, RunError
+from .node_commands import node
 
 __all__ = ["EXIT_INTERRUPTED", "EXIT_REFUSED", "fail", "guarded", "main", "print_summary", "write_report"]
 
@@ -99,6 +100,9 @@ def report(record: str, output: str | None) -> None:
 def summary(record: str) -> None:
     """Print the main figures of the record RUN.h5."""
     print_summary(load(record))
+
+
+commands.add_command(node)
 
 
 @commands.command()
