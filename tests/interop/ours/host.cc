@@ -24,6 +24,7 @@ KeyPair key_of_seed(std::uint64_t number) {
 
 TcpOptions tcp_options(const Options& options) {
   TcpOptions tcp;
+  tcp.upgrade.securities = {options.tls ? SecurityProtocol::tls : SecurityProtocol::noise};
   tcp.upgrade.early_muxer = options.early_muxer;
   tcp.upgrade.max_negotiating = 4096;
   tcp.upgrade.yamux.max_streams = 4096;
@@ -48,7 +49,6 @@ Host::Host(AsioLoop& loop)
 
 Result<std::unique_ptr<Host>> Host::make(AsioLoop& loop, const Options& options, IdentifyEvents* events) {
   if (options.websocket) return fail(ErrorCode::unsupported, "--transport ws");
-  if (options.tls) return fail(ErrorCode::unsupported, "--security tls");
   std::unique_ptr<Host> host(new Host(loop));
   const TransportFactory tcp = [&](const TransportHost& of) {
     return std::make_unique<TcpTransport>(of.env, of.key, of.protocols, tcp_options(options), &of.traffic);
