@@ -167,7 +167,7 @@ def matrix() -> Matrix:
         mesh={"ours": 10},
         meshes=[("tcp", "noise")],
         mesh_tests=["gossip"],
-        known=[KnownFailure({"dialer": "go", "transport": "ws", "test": "ping"}, "go has no ws")],
+        known=[KnownFailure({"dialer": "go", "transport": "ws", "test": "ping"}, "broken", "go has no ws")],
     )
 
 
@@ -175,7 +175,7 @@ def run_all(matrix: Matrix, path: Path, fails: Callable[[Cell], bool]) -> Result
     results = Results(path)
     for cell in matrix.cells():
         failure = "broken" if fails(cell) else None
-        results.add(Outcome(cell, 0.5, failure, matrix.reason_to_fail(cell), Path("logs")))
+        results.add(Outcome(cell, 0.5, failure, matrix.known_failure(cell), Path("logs")))
     return results
 
 
@@ -186,10 +186,10 @@ TCP_PING = Cell(Combination("go", "ours", "tcp", "noise"), "ping")
 def test_the_cells_are_those_declared(matrix: Matrix) -> None:
     cells = matrix.cells()
     assert len(cells) == len(set(cells)) == 2 * 2 * 2 + 1
-    assert matrix.reason_to_fail(WS_PING) == "go has no ws"
-    assert matrix.reason_to_fail(TCP_PING) is None
+    assert matrix.known_failure(WS_PING) == matrix.known[0]
+    assert matrix.known_failure(TCP_PING) is None
     assert matrix.idle_failures() == []
-    matrix.known.append(KnownFailure({"test": "gone"}, "nothing"))
+    matrix.known.append(KnownFailure({"test": "gone"}, "any", "nothing"))
     assert matrix.idle_failures() == matrix.known[1:]
 
 
@@ -209,6 +209,12 @@ def test_known_failures_fail_and_nothing_else_does(matrix: Matrix, tmp_path: Pat
 
     fails = run_all(matrix, path, lambda cell: cell in (WS_PING, TCP_PING))
     assert fails.faults(matrix.cells()) == [f"{TCP_PING}: broken\n    logs: logs"]
+
+
+def test_known_failures_fail_in_the_known_way(matrix: Matrix, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.jsonl")
+    results.add(Outcome(WS_PING, 0.5, "the peer has died", matrix.known_failure(WS_PING), Path("logs")))
+    assert results.faults([WS_PING]) == [f"{WS_PING}: the peer has died\n    logs: logs"]
 
 
 def test_a_cell_that_did_not_run_is_a_fault(matrix: Matrix, tmp_path: Path) -> None:
@@ -238,7 +244,7 @@ def test_the_declared_matrix_is_whole() -> None:
     assert (declared.transports, declared.securities) == (["tcp", "ws"], ["noise", "tls"])
     assert declared.tests == list(checks.PAIR_TESTS) and declared.mesh_tests == list(checks.MESH_TESTS)
     assert sum(declared.mesh.values()) == 10
-    assert len(declared.cells()) == 7 * 4 * 16 + 2 * 2
+    assert len(declared.cells()) == 7 * 4 * 17 + 2 * 2
     assert declared.idle_failures() == []
 
 
@@ -247,3 +253,5 @@ def test_a_broken_declaration_is_named(tmp_path: Path) -> None:
     path.write_text('{"pairs": []}')
     with pytest.raises(ValueError, match=r"expected.json: KeyError: 'transports'"):
         Matrix.load(path)
+    with pytest.raises(ValueError, match="or with .'tests'."):
+        KnownFailure.of({"tests": "ping", "failure": "broken", "reason": "a typing error"})

@@ -134,7 +134,7 @@ class Runner:
             failure = f"not over in {CELL_LIMIT:g} s"
         except (KeyError, TypeError, AttributeError) as error:
             failure = f"an answer is not as the contract says: {type(error).__name__}: {error}"
-        known = self._matrix.reason_to_fail(cell)
+        known = self._matrix.known_failure(cell)
         logs = self._logs / cell.combination.folder
         self._results.add(Outcome(cell, time.monotonic() - began, failure, known, logs))
         return failure is None

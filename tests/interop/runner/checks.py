@@ -129,8 +129,12 @@ async def identify(pair: Pair) -> None:
             observed is None or (observed.startswith("/ip4/127.0.0.1/tcp/") and observed.endswith(suffix)),
             f"{other.name} observes {one.name} at {observed}",
         )
-        signed = facts["signed_record"]
-        require(signed is not False, f"{one.name} got no valid signed record of {other.name}")
+
+
+async def signed_record(pair: Pair) -> None:
+    for one, other in pair.both_ways():
+        valid = (await one.ask("identify", peer=other.id))["signed_record"]
+        require(valid is not False, f"{one.name} got no valid signed record of {other.name}")
 
 
 async def push(pair: Pair) -> None:
@@ -289,6 +293,7 @@ async def stop(pair: Pair) -> None:
 PAIR_TESTS: dict[str, Callable[[Pair], Awaitable[None]]] = {
     "connect": connect,
     "identify": identify,
+    "signed record": signed_record,
     "push": push,
     "ping": ping,
     "perf up": perf_up,

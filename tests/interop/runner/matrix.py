@@ -46,10 +46,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class KnownFailure:
-    """Cells that cannot pass. `where` may leave out what does not matter."""
+    """Cells that cannot pass, and how they fail. `where` may leave out what does not matter."""
 
     where: dict[str, str]
+    failure: str  # a part of what is said
     reason: str
+
+    @classmethod
+    def of(cls, entry: dict[str, str]) -> KnownFailure:
+        where = {name: value for name, value in entry.items() if name not in ("failure", "reason")}
+        strange = set(where) - {"dialer", "listener", "transport", "security", "test"}
+        if strange or not entry["failure"]:
+            raise ValueError(f"a known failure without a failure, or with {sorted(strange)}: {entry}")
+        return cls(where, entry["failure"], entry["reason"])
 
     def covers(self, cell: Cell) -> bool:
         row = cell.combination
@@ -91,10 +100,7 @@ class Matrix:
                 dict(raw["mesh"]),
                 pairs(raw["meshes"]),
                 list(raw["mesh_tests"]),
-                [
-                    KnownFailure({k: v for k, v in entry.items() if k != "reason"}, entry["reason"])
-                    for entry in raw["known_failures"]
-                ],
+                [KnownFailure.of(entry) for entry in raw["known_failures"]],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
@@ -114,8 +120,8 @@ class Matrix:
     def cells(self) -> list[Cell]:
         return [Cell(row, test) for row in self.combinations() for test in self.tests_of(row)]
 
-    def reason_to_fail(self, cell: Cell) -> str | None:
-        return next((known.reason for known in self.known if known.covers(cell)), None)
+    def known_failure(self, cell: Cell) -> KnownFailure | None:
+        return next((known for known in self.known if known.covers(cell)), None)
 
     def idle_failures(self) -> list[KnownFailure]:
         """Known failures that cover no cell."""

@@ -9,28 +9,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix import Cell, Combination, Matrix
+from matrix import Cell, Combination, KnownFailure, Matrix
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`failure` is why it failed, or None; `known` is why it cannot pass, or None."""
+    """`failure` is why it failed, or None; `known` is how and why it has to fail, or None."""
 
     cell: Cell
     seconds: float
     failure: str | None
-    known: str | None
+    known: KnownFailure | None
     logs: Path
 
     @property
     def right(self) -> bool:
-        return (self.failure is None) == (self.known is None)
+        if self.failure is None or self.known is None:
+            return self.failure is None and self.known is None
+        return self.known.failure in self.failure
 
     @property
     def word(self) -> str:
         if self.failure is None:
-            return "ok" if self.known is None else "PASSES"
-        return "FAIL" if self.known is None else "known"
+            return "ok" if self.right else "PASSES"
+        return "known" if self.right else "FAIL"
 
     def line(self) -> str:
         row = self.cell.combination
@@ -45,7 +47,7 @@ class Outcome:
                 "right": self.right,
                 "seconds": round(self.seconds, 3),
                 "failure": self.failure,
-                "known": self.known,
+                "known": None if self.known is None else self.known.reason,
             }
         )
 
@@ -73,15 +75,21 @@ class Results:
             outcome = self.outcomes.get(cell)
             if outcome is None:
                 faults.append(f"{cell}: did not run")
-            elif not outcome.right and outcome.failure is not None:
+            elif outcome.right:
+                continue
+            elif outcome.failure is not None:
                 faults.append(f"{cell}: {outcome.failure}\n    logs: {outcome.logs}")
-            elif not outcome.right:
-                faults.append(f"{cell}: passes, though expected.json says that it cannot: {outcome.known}")
+            elif outcome.known is not None:
+                faults.append(
+                    f"{cell}: passes, though expected.json says that it cannot: {outcome.known.reason}"
+                )
         return faults
 
     def known_reasons(self) -> dict[str, int]:
         """Why cells fail that are expected to, with the number of cells."""
-        return dict(Counter(o.known for o in self.outcomes.values() if o.known is not None and o.right))
+        return dict(
+            Counter(o.known.reason for o in self.outcomes.values() if o.known is not None and o.right)
+        )
 
 
 def rows_of(
