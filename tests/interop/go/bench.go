@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -49,8 +48,8 @@ func printBench(line fields) error {
 
 // So many hosts, all connected to all, in one topic: how long until all have all messages.
 func benchMesh(count, messages, size int) error {
-	if count < 2 || messages < 1 || size < 8 {
-		return errors.New("a mesh has 2 nodes at least, and a message of 8 bytes at least")
+	if count < 2 || messages < 1 || size < 8 || size-8 > len(pattern) {
+		return fmt.Errorf("a mesh has 2 nodes or more, a message or more of 8 to %d bytes", len(pattern)+8)
 	}
 	nodes, err := newBenchNodes(count, longQueues()...)
 	if err != nil {
