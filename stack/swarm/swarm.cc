@@ -406,6 +406,7 @@ void Swarm::Impl::on_closed(Link& link, const Error& error) {
   MC_LOG(env.log, swarm, debug, "connection closed", {"peer", link.peer().to_string()},
          {"dir", direction_label(link.connection->info().direction)}, {"error", error.message()},
          {"seconds", since(link.opened, env.clock.now())});
+  tell([&](SwarmObserver& observer) { observer.on_connection_closed(*link.connection, error); });
   if (links_of(link.peer()) > 0) return;
   peers.pin(link.peer(), false);
   tell([&](SwarmObserver& observer) { observer.on_peer_disconnected(link.peer()); });

@@ -31,6 +31,10 @@ class SwarmObserver {
   virtual void on_peer_connected(const PeerId& peer) { static_cast<void>(peer); }     // its first connection
   virtual void on_peer_disconnected(const PeerId& peer) { static_cast<void>(peer); }  // its last one
   virtual void on_connection(Connection& connection) { static_cast<void>(connection); }  // every one
+  // Its end, and why; none: one side said goodbye.
+  virtual void on_connection_closed(const Connection& connection, const Error& error) {
+    static_cast<void>(connection), static_cast<void>(error);
+  }
   // Its protocols became known or changed: PeerStore::protocols(peer). (After identify, or a push.)
   virtual void on_peer_protocols(const PeerId& peer) { static_cast<void>(peer); }
   virtual void on_dial_failed(const PeerId& peer, const Error& error) {

@@ -40,6 +40,7 @@ ALLOWED: dict[str, list[str]] = {
     "sim/faults": ["stack/base", "stack/observe", "stack/env", "sim/kernel"],
     "sim/record": ["stack/base", "stack/observe", "stack/env"],
     "sim/run": [*NODE, "stack/asio", "sim"],
+    "attacks/wire": STACK,
     "python": [*NODE, "stack/asio", "sim"],
 }
 # Each outside library has one place.
