@@ -500,13 +500,14 @@ std::vector<Multiaddr> Swarm::listen_addresses() const {
   std::vector<Multiaddr> addresses;
   for (const auto& listen : impl_->listens) {
     const Multiaddr address = listen->listening->address();
-    const auto endpoint = address.tcp_endpoint();
-    if (!endpoint || !endpoint->ip.is_unspecified()) {
+    MultiaddrReader first(address);
+    const auto at = first.next() ? first.ip() : std::nullopt;
+    if (!at || !at->is_unspecified()) {
       addresses.push_back(address);
       continue;
     }
     for (const IpAddress& ip : impl_->env.network.local_addresses()) {
-      if (ip.is_v4() == endpoint->ip.is_v4()) addresses.push_back(Multiaddr::tcp({ip, endpoint->port}));
+      if (ip.is_v4() == at->is_v4()) addresses.push_back(address.with_ip(ip));
     }
   }
   return addresses;

@@ -373,12 +373,16 @@ Result<Multiaddr> Multiaddr::decode(const Bytes& binary) {
 
 namespace {
 
+std::size_t ip_size(const IpAddress& ip) { return ip.is_v4() ? 4 : 16; }
+
+void append_ip(ByteWriter& out, const IpAddress& ip) {
+  append_varint(out, static_cast<std::uint64_t>(ip.is_v4() ? ip4 : ip6));
+  out.put(ByteView(ip.octets()).first(ip_size(ip)));
+}
+
 Bytes encode_endpoint(const Endpoint& endpoint, AddressCode transport) {
-  const bool v4 = endpoint.ip.is_v4();
-  const std::size_t width = v4 ? 4 : 16;
-  ByteWriter out(1 + width + varint_size(static_cast<std::uint64_t>(transport)) + 2);
-  append_varint(out, static_cast<std::uint64_t>(v4 ? ip4 : ip6));
-  out.put(ByteView(endpoint.ip.octets()).first(width));
+  ByteWriter out(1 + ip_size(endpoint.ip) + varint_size(static_cast<std::uint64_t>(transport)) + 2);
+  append_ip(out, endpoint.ip);
   append_varint(out, static_cast<std::uint64_t>(transport));
   out.put_u16_be(endpoint.port);
   return out.take();
@@ -462,6 +466,17 @@ Multiaddr Multiaddr::without_peer() const {
     return address;
   }
   return *this;
+}
+
+Multiaddr Multiaddr::with_ip(const IpAddress& ip) const {
+  MultiaddrReader first(*this);
+  if (!first.next() || !first.ip()) return *this;
+  ByteWriter out(1 + ip_size(ip) + first.rest().size());
+  append_ip(out, ip);
+  out.put(first.rest());
+  Multiaddr address;
+  address.binary_ = out.take();
+  return address;
 }
 
 bool Multiaddr::contains(AddressCode code) const {

@@ -84,6 +84,7 @@ class Multiaddr {
   std::optional<PeerId> peer() const;
   Multiaddr with_peer(const PeerId& peer) const;  // appends /p2p
   Multiaddr without_peer() const;                 // strips a trailing /p2p
+  Multiaddr with_ip(const IpAddress& ip) const;   // in place of its leading /ip4 or /ip6, if it has one
   bool contains(AddressCode code) const;
 
   friend bool operator==(const Multiaddr& a, const Multiaddr& b) { return a.binary_ == b.binary_; }

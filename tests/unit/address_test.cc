@@ -382,6 +382,11 @@ TEST_CASE("multiaddrs: endpoints and peers", "[wire]") {
   CHECK(full.without_peer().without_peer() == Multiaddr::tcp(v4));
   CHECK_FALSE(Multiaddr::tcp(v4).peer());
   CHECK(Multiaddr().with_peer(peer).without_peer().empty());
+  const Multiaddr websocket = Multiaddr::parse("/ip4/0.0.0.0/tcp/4001/ws").value();
+  CHECK(websocket.with_ip(v4.ip).to_string() == "/ip4/192.0.2.1/tcp/4001/ws");
+  CHECK(websocket.with_ip(v6.ip).to_string() == "/ip6/2001:db8::1/tcp/4001/ws");
+  const Multiaddr named = Multiaddr::parse("/dns4/example.org/tcp/4001").value();
+  CHECK(named.with_ip(v4.ip) == named);
 
   const Multiaddr relayed = Multiaddr::parse(full.to_string() + "/p2p-circuit").value();
   CHECK_FALSE(relayed.tcp_endpoint());

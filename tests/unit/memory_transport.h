@@ -371,7 +371,7 @@ class MemoryTransport final : public Transport {
   MemoryTransport(MemoryWorld& world, PeerId local, Bytes public_key, const ProtocolTable& table)
       : world_(world), local_(local), public_key_(std::move(public_key)), table_(table) {}
 
-  bool can_dial(const Multiaddr& address) const override { return address.tcp_endpoint().has_value(); }
+  bool can_dial(const Multiaddr& address) const override { return address.contains(AddressCode::tcp); }
   std::unique_ptr<Dial> dial(const Multiaddr& address, const PeerId* peer, Dial::Events& events) override {
     auto dial = std::make_unique<Dialing>(events);
     const std::string key = address.without_peer().to_string();
@@ -455,7 +455,9 @@ class NoNetwork final : public Network {
   std::unique_ptr<Resolution> resolve(std::string_view, RecordType, Resolution::Events&) override {
     return nullptr;
   }
-  std::vector<IpAddress> local_addresses() const override { return {}; }
+  std::vector<IpAddress> local_addresses() const override { return addresses; }
+
+  std::vector<IpAddress> addresses;
 };
 
 class RecordingTrace final : public Trace {

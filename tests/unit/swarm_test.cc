@@ -60,6 +60,21 @@ Multiaddr addr(std::uint32_t host, std::uint16_t port) {
 
 }  // namespace
 
+TEST_CASE("who listens on the unspecified address tells the machine's own of that family", "[swarm]") {
+  MemoryWorld world;
+  MemoryHost host(world, 1);
+  host.parts.network.addresses = {IpAddress::v4(0x7f000001), IpAddress::parse("2001:db8::1").value(),
+                                  IpAddress::v4(0xc0000201)};
+  for (const char* address : {"/ip4/0.0.0.0/tcp/1", "/ip4/0.0.0.0/tcp/2/ws", "/ip6/::/tcp/3"}) {
+    REQUIRE(host.swarm.listen(Multiaddr::parse(address).value()));
+  }
+  std::vector<std::string> told;
+  for (const Multiaddr& address : host.swarm.listen_addresses()) told.push_back(address.to_string());
+  CHECK(told == std::vector<std::string>{"/ip4/10.0.0.1/tcp/4001", "/ip4/127.0.0.1/tcp/1",
+                                         "/ip4/192.0.2.1/tcp/1", "/ip4/127.0.0.1/tcp/2/ws",
+                                         "/ip4/192.0.2.1/tcp/2/ws", "/ip6/2001:db8::1/tcp/3"});
+}
+
 TEST_CASE("a dial connects both sides, which tell their observers once", "[swarm]") {
   MemoryWorld world(10ms);
   MemoryHost a(world, 1), b(world, 2);
