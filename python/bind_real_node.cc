@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include "python/bind.h"
+#include "python/config.h"
 #include "python/real_node.h"
 #include "sim/run/world.h"
 
@@ -53,11 +54,6 @@ py::dict to_python(const RealEvent& event) {
   return result;
 }
 
-SecurityProtocol security_of(const std::string& name) {
-  if (name == "noise") return SecurityProtocol::noise;
-  throw ConfigError("security must be noise, not '" + name + "'");
-}
-
 KeyPair key_of(const py::bytes& serialized) {
   auto key = KeyPair::decode(Bytes::copy(std::string_view(serialized)));
   if (!key) throw ConfigError(key.error().message());
@@ -76,7 +72,7 @@ std::unique_ptr<RealNode> make_node(const std::optional<py::bytes>& key, std::ve
   RealNodeOptions options;
   if (key) options.key = key_of(*key);
   options.listen = std::move(listen);
-  for (const std::string& name : security) options.securities.push_back(security_of(name));
+  for (const std::string& name : security) options.securities.push_back(security_from(name));
   options.log = log;
   options.log_format = value_of(parse_log_format(log_format));
   return value_of(RealNode::make(options));

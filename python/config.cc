@@ -101,7 +101,17 @@ NodeKind node_from(const py::dict& config) {
   NodeKind node;
   const py::object gossipsub = get<py::object>(config, "gossipsub");
   if (!gossipsub.is_none()) node.gossipsub = gossipsub_from(gossipsub.cast<py::dict>());
+  node.securities.clear();
+  for (const auto& name : get<std::vector<std::string>>(config, "security"))
+    node.securities.push_back(security_from(name));
+  node.early_muxer = get<bool>(config, "early_muxer");
   return node;
+}
+
+SecurityProtocol security_from(const std::string& name) {
+  if (name == "noise") return SecurityProtocol::noise;
+  if (name == "tls") return SecurityProtocol::tls;
+  throw ConfigError("security must be noise or tls, not '" + name + "'");
 }
 
 }  // namespace mesocosm::python

@@ -13,5 +13,6 @@ namespace mesocosm::python {
 
 InternetConfig internet_from(const pybind11::dict& config);
 NodeKind node_from(const pybind11::dict& config);
+SecurityProtocol security_from(const std::string& name);
 
 }  // namespace mesocosm::python

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from .errors import ConfigError
@@ -11,6 +12,7 @@ from .units import duration_ns, size_bytes
 Duration = str | float | int
 Size = str | int
 
+SECURITIES = ("noise", "tls")
 _SIGNING = ("strict-sign", "strict-no-sign")
 
 
@@ -93,14 +95,38 @@ class GossipSub:
 
 @dataclass(frozen=True)
 class Node:
-    """One kind of node. Every node has identify, ping and perf; gossipsub if it is given."""
+    """One kind of node. Every node has identify, ping and perf; gossipsub if it is given.
+
+    security     "noise", "tls" or several, the best first: what the node offers and accepts
+    early_muxer  agree on the muxer inside the security handshake, which saves a round trip
+    """
 
     gossipsub: GossipSub | None = None
+    _: KW_ONLY
+    security: str | Sequence[str] = SECURITIES
+    early_muxer: bool = True
 
     def __post_init__(self) -> None:
         if self.gossipsub is not None and not isinstance(self.gossipsub, GossipSub):
             raise ConfigError(f"Node: expected a GossipSub, not {type(self.gossipsub).__name__}")
+        if not isinstance(self.security, Sequence):
+            raise ConfigError(f"Node: security must be a name or a list of names, not {self.security!r}")
+        names = self._securities()
+        for name in names:
+            if name not in SECURITIES:
+                raise ConfigError(f"Node: security must be one of {', '.join(SECURITIES)}, not {name!r}")
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"Node: security must name each once, and at least one, not {names!r}")
+        if not isinstance(self.early_muxer, bool):
+            raise ConfigError(f"Node: early_muxer must be True or False, not {self.early_muxer!r}")
+
+    def _securities(self) -> list[str]:
+        return [self.security] if isinstance(self.security, str) else list(self.security)
 
     def to_config(self) -> dict[str, Any]:
         """The same as plain numbers for the core."""
-        return {"gossipsub": self.gossipsub.to_config() if self.gossipsub else None}
+        return {
+            "gossipsub": self.gossipsub.to_config() if self.gossipsub else None,
+            "security": self._securities(),
+            "early_muxer": self.early_muxer,
+        }

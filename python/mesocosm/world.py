@@ -40,7 +40,7 @@ class World:
     backend   "flow" (fast simulation), "packet" (ns-3, packet by packet; one world at a time in a process) or "real" (sockets on the loopback interface, in real time)
     seed      everything that is drawn depends on it alone
     internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
-    stack     "full" (TCP, Noise, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
+    stack     "full" (TCP, Noise or TLS, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
               transport with the full stack's measured costs; flow only)
     port      on "real", node i listens on TCP port `port + i`; 0: on any free port
     """

@@ -12,7 +12,6 @@ namespace {
 
 using Costs = CollapsedCosts;
 
-constexpr std::string_view kSecurity = "/noise";
 constexpr std::string_view kMuxer = "/yamux/1.0.0";
 constexpr Duration kHandshakeTimeout = 10s;  // from connected to open, as UpgradeOptions has it
 constexpr Duration kNegotiationTimeout = 10s;
@@ -25,7 +24,7 @@ constexpr std::int32_t kMaxWindow = 16 * 1024 * 1024;
 // What a message is: the upper bits of its tag. The lower ones are the stream's number, odd for the dialer's.
 enum class Kind : std::uint32_t {
   plain,      // not ours
-  handshake,  // the next of CollapsedCosts::kHandshake; the fourth and fifth carry the sender's public key
+  handshake,  // the next of CollapsedSecurity's messages, the fourth and fifth with the sender's public key
   open,       // data: a protocol's name; again, after a refusal
   agree,      // to the protocol
   refuse,     // the protocol
@@ -40,11 +39,19 @@ constexpr std::uint32_t kNumberMask = (1u << kKindShift) - 1;
 
 Kind kind_of(std::uint32_t tag) { return static_cast<Kind>(tag >> kKindShift); }
 
-// Noise and Yamux around so many bytes that leave alone.
-std::uint32_t framed(std::size_t payload) {
-  const std::size_t most = Costs::kNoisePlaintext - Costs::kYamuxHeader;
+// The handshake's messages, by number.
+constexpr std::size_t kOffer = 0;             // value: the security protocol
+constexpr std::size_t kAnswer = 1;            // value: kAccepted, or not
+constexpr std::size_t kHello = 2;             // value: kEarlyMuxer, if the dialer wants that
+constexpr std::size_t kListenerIdentity = 3;  // value: kEarlyMuxer, if both want that
+constexpr std::size_t kDialerIdentity = 4;
+constexpr std::uint32_t kAccepted = 1, kEarlyMuxer = 1;
+
+// The frames of security protocol and muxer around so many bytes that leave alone.
+std::uint32_t framed(std::size_t payload, const CollapsedSecurity& security) {
+  const std::size_t most = security.most - Costs::kYamuxHeader;
   const std::size_t frames = std::max<std::size_t>(1, (payload + most - 1) / most);
-  return static_cast<std::uint32_t>(payload + frames * (Costs::kNoiseFrame + Costs::kYamuxHeader));
+  return static_cast<std::uint32_t>(payload + frames * (security.frame + Costs::kYamuxHeader));
 }
 
 }  // namespace
@@ -158,6 +165,8 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   void on_closed(Error error) override;
   void on_timer();
 
+  void offer();
+  bool answer(std::uint32_t offered);
   void shake_hands();
   bool take(flow::Chunk& message);
   bool take_handshake(flow::Chunk& message);
@@ -168,7 +177,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   bool offer_space();
 
   void send(Kind kind, std::uint32_t number, Bytes data, std::size_t payload, std::uint32_t value = 0);
-  void send_bare(Kind kind, Bytes data, std::uint32_t wire);
+  void send_handshake(Bytes data, std::uint32_t wire, std::uint32_t value);
   CollapsedStream* find(std::uint32_t number) const;
   void add(CollapsedStream& stream);
   void unlink(CollapsedStream& stream);
@@ -184,7 +193,8 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   CollapsedStream* streams_ = nullptr;  // in order of opening
   Watch* watch_ = nullptr;
   std::unique_ptr<Phase> phase_;
-  std::uint64_t turn_ = ~std::uint64_t{0};  // of the last message sent: later ones share its Noise frame
+  const CollapsedSecurity* security_ = nullptr;
+  std::uint64_t turn_ = ~std::uint64_t{0};  // of the last message sent: later ones share its sealed frame
   std::uint32_t turn_stream_ = 0;
   std::uint32_t next_number_;
   std::uint8_t side_;
@@ -200,6 +210,8 @@ struct CollapsedConnection::Phase {
   Observer* observer = nullptr;
   PeerId expected;  // empty: anybody
   std::size_t next_message = 0;
+  std::size_t offers = 0;   // of security protocols, sent or refused
+  bool early_muxer = true;  // wanted, then agreed
   MemberTimer<&CollapsedConnection::on_timer> timer;
 };
 
@@ -318,6 +330,7 @@ CollapsedConnection::CollapsedConnection(CollapsedTransport& transport, flow::Co
       next_number_(side == 0 ? 1 : 2),
       side_(static_cast<std::uint8_t>(side)) {
   phase_->observer = &observer;
+  phase_->early_muxer = transport.early_muxer_;
   info_.direction = side == 0 ? Direction::outbound : Direction::inbound;
   tcp.attach(side, *this);
   if (side == 1) on_writable();
@@ -345,20 +358,59 @@ void CollapsedConnection::on_writable() {
   }
   state_ = State::shaking_hands;
   clock().arm_after(phase_->timer, kHandshakeTimeout);
-  if (side_ == 0) shake_hands();
+  if (side_ == 0) offer();
+}
+
+// Offers the next security protocol, as multistream does.
+void CollapsedConnection::offer() {
+  const SecurityProtocol protocol = transport_.securities_[phase_->offers];
+  security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
+  const std::uint32_t header = phase_->offers++ == 0 ? 0 : Costs::kMultistream;
+  phase_->next_message = kAnswer;
+  send_handshake({}, security_->early[kOffer] - header, static_cast<std::uint32_t>(protocol));
+}
+
+// Answers an offer. False: the connection has ended.
+bool CollapsedConnection::answer(std::uint32_t offered) {
+  const auto& ours = transport_.securities_;
+  if (std::find(ours.begin(), ours.end(), static_cast<SecurityProtocol>(offered)) == ours.end()) {
+    const std::uint32_t header = phase_->offers++ == 0 ? Costs::kMultistream : 0;
+    send_handshake({}, header + Costs::kRefusal, 0);
+    return true;
+  }
+  security_ = &kCollapsedSecurities[offered];
+  const std::uint32_t header = phase_->offers == 0 ? 0 : Costs::kMultistream;
+  phase_->next_message = kHello;
+  send_handshake({}, security_->early[kAnswer] - header, kAccepted);
+  return true;
 }
 
 // Sends the handshake's next message.
 void CollapsedConnection::shake_hands() {
   const std::size_t number = phase_->next_message++;
-  const bool identity = number + 2 >= Costs::kHandshake.size();
-  send_bare(Kind::handshake, identity ? transport_.public_key_ : Bytes(), Costs::kHandshake[number]);
+  const bool identity = number == kListenerIdentity || number == kDialerIdentity;
+  const auto& messages = phase_->early_muxer ? security_->early : security_->late;
+  send_handshake(identity ? transport_.public_key_ : Bytes(), messages[number],
+                 phase_->early_muxer ? kEarlyMuxer : 0);
 }
 
 bool CollapsedConnection::take_handshake(flow::Chunk& message) {
-  if (state_ != State::shaking_hands || phase_->next_message >= Costs::kHandshake.size()) return true;
-  const std::size_t number = phase_->next_message++;
-  if (number + 2 >= Costs::kHandshake.size()) {
+  if (state_ != State::shaking_hands) return true;
+  const std::size_t number = phase_->next_message;
+  if (number == kOffer) return answer(message.value);
+  if (number == kAnswer && message.value != kAccepted) {
+    if (phase_->offers < transport_.securities_.size()) {
+      offer();
+      return true;
+    }
+    fail({ErrorCode::negotiation_failed, "the peer does not speak " + std::string(security_->id)});
+    return false;
+  }
+  ++phase_->next_message;
+  if (number == kHello || number == kListenerIdentity) {
+    phase_->early_muxer = phase_->early_muxer && message.value == kEarlyMuxer;
+  }
+  if (number == kListenerIdentity || number == kDialerIdentity) {
     info_.peer_public_key = std::move(message.data);
     info_.peer = PeerId::from_public_key(info_.peer_public_key);
     if (!phase_->expected.empty() && info_.peer != phase_->expected) {
@@ -367,8 +419,9 @@ bool CollapsedConnection::take_handshake(flow::Chunk& message) {
     }
   }
   Watch watch(*this);
-  if (phase_->next_message < Costs::kHandshake.size()) shake_hands();
-  if (phase_->next_message == Costs::kHandshake.size()) opened();
+  const auto last = [&] { return phase_->next_message == (phase_->early_muxer ? kDialerIdentity + 1 : 6); };
+  if (!last()) shake_hands();
+  if (last()) opened();
   return watch.alive();
 }
 
@@ -376,9 +429,9 @@ void CollapsedConnection::opened() {
   state_ = State::open;
   info_.local = Multiaddr::tcp(transport_.network_.endpoint(tcp_, side_));
   if (info_.remote.empty()) info_.remote = Multiaddr::tcp(transport_.network_.endpoint(tcp_, 1 - side_));
-  info_.security = kSecurity;
+  info_.security = security_->id;
   info_.muxer = kMuxer;
-  info_.early_muxer = true;  // what the golden figures were measured with
+  info_.early_muxer = phase_->early_muxer;
   const std::unique_ptr<Phase> phase = std::move(phase_);
   phase->observer->on_open(*this);
 }
@@ -614,13 +667,14 @@ std::unique_ptr<Stream> CollapsedConnection::open(std::span<const ProtocolId> of
 void CollapsedConnection::send(Kind kind, std::uint32_t number, Bytes data, std::size_t payload,
                                std::uint32_t value) {
   if (state_ != State::open && state_ != State::closing) return;
-  std::uint32_t wire = framed(payload);
-  // What leaves in one turn shares Noise frames, and a stream's data share Yamux frames; its FIN has its own.
+  std::uint32_t wire = framed(payload, *security_);
+  // What leaves in one turn shares sealed frames, and a stream's data share Yamux frames; its FIN has its own.
   const std::uint64_t turn = transport_.network_.kernel().events();
   if (turn == turn_) {
-    wire -= Costs::kNoiseFrame;
+    wire -= security_->frame;
     if (number == turn_stream_ && kind != Kind::finish) wire -= Costs::kYamuxHeader;
   }
+  if (kind == Kind::goodbye) wire += security_->farewell;
   turn_ = turn;
   turn_stream_ = number;
   wire = std::max(1u, wire);
@@ -629,9 +683,10 @@ void CollapsedConnection::send(Kind kind, std::uint32_t number, Bytes data, std:
                      value);
 }
 
-void CollapsedConnection::send_bare(Kind kind, Bytes data, std::uint32_t wire) {
+void CollapsedConnection::send_handshake(Bytes data, std::uint32_t wire, std::uint32_t value) {
   transport_.traffic_.wire.out += wire;
-  tcp_.write_message(side_, std::move(data), wire, static_cast<std::uint32_t>(kind) << kKindShift, 0);
+  tcp_.write_message(side_, std::move(data), wire, static_cast<std::uint32_t>(Kind::handshake) << kKindShift,
+                     value);
 }
 
 // ---- Housekeeping ----
@@ -794,11 +849,13 @@ class CollapsedListening final : public Listening,
 
 CollapsedTransport::CollapsedTransport(FlowNetwork& network, HostIndex host, Env& env,
                                        const PublicKey& identity, const ProtocolTable& protocols,
-                                       TrafficCounters* traffic)
+                                       TrafficCounters* traffic, const UpgradeOptions& options)
     : network_(network),
       host_(host),
       env_(env),
       public_key_(identity.serialized()),
+      securities_(options.securities),
+      early_muxer_(options.early_muxer),
       protocols_(protocols),
       traffic_(traffic == nullptr ? own_traffic_ : *traffic) {}
 

@@ -1,5 +1,5 @@
 // The collapsed transport: stack/transport's Connections and Streams directly over the flow network's TCP
-// model. No byte is encrypted or framed, written slices arrive shared; what Noise, Yamux and
+// model. No byte is encrypted or framed, written slices arrive shared; what Noise or TLS, Yamux and
 // multistream-select would have put on the wire is counted, and their round trips are taken. It is what makes
 // 10^5 nodes and more possible.
 #pragma once
@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "sim/flow/flow_network.h"
@@ -15,21 +16,43 @@
 #include "stack/env/env.h"
 #include "stack/transport/traffic.h"
 #include "stack/transport/transport.h"
+#include "stack/transport/upgraded_connection.h"
 
 namespace mesocosm {
 
 // Bytes of the full stack, which tests/golden/handshake.txt and tests/simulation/collapsed_test.cc hold to
 // account.
 struct CollapsedCosts {
-  // The handshake's messages, by turns from the dialer and the listener, who speaks when the one before has
-  // come.
-  static constexpr std::array<std::uint16_t, 5> kHandshake{28, 28, 34, 218, 186};
-  static constexpr std::uint32_t kNoiseFrame = 18;  // length and authentication tag
-  static constexpr std::uint32_t kNoisePlaintext = 65'519;
   static constexpr std::uint32_t kYamuxHeader = 12;
   static constexpr std::uint32_t kMultistream = 20;     // "/multistream/1.0.0"
   static constexpr std::uint32_t kMultistreamName = 2;  // around a protocol's name
+  static constexpr std::uint32_t kRefusal = 4;          // multistream's "na"
 };
+
+// What a security protocol costs. TLS's figures hold for the certificates of the golden test; others are up to
+// six bytes longer or shorter in each of the last two messages, as ECDSA signatures are.
+struct CollapsedSecurity {
+  // The messages, by turns from the dialer and the listener, who speaks when the one before has come. The first
+  // two select the protocol.
+  using Messages = std::array<std::uint16_t, 6>;
+
+  SecurityProtocol protocol;
+  std::string_view id;
+  Messages early;          // the muxer is negotiated inside: five messages
+  Messages late;           // or by multistream afterwards
+  std::uint32_t frame;     // beyond a frame's plaintext
+  std::uint32_t most;      // of plaintext in a frame
+  std::uint32_t farewell;  // after GOAWAY
+};
+inline constexpr CollapsedSecurity kCollapsedSecurities[] = {
+    {SecurityProtocol::noise, "/noise", {28, 28, 34, 218, 186, 0}, {28, 28, 34, 202, 222, 52}, 18, 65'519, 0},
+    {SecurityProtocol::tls,
+     "/tls/1.0.0",
+     {32, 32, 185, 797, 604, 0},
+     {32, 32, 172, 792, 660, 56},
+     22,
+     16'384,
+     24}};
 
 class CollapsedConnection;
 class CollapsedListening;
@@ -40,13 +63,15 @@ class CollapsedDial;
 // be overshot by one write of up to 256 KiB, and streams share a connection write by write.
 class CollapsedTransport final : public Transport {
  public:
-  // `env.network` is not used. All must outlive the transport; without `traffic` it counts for itself.
+  // `env.network` is not used. All must outlive the transport; without `traffic` it counts for itself. Of
+  // `options` the securities and the early muxer count: where only one side has that, it is as if none had.
   CollapsedTransport(FlowNetwork& network, HostIndex host, Env& env, const PublicKey& identity,
-                     const ProtocolTable& protocols, TrafficCounters* traffic = nullptr);
+                     const ProtocolTable& protocols, TrafficCounters* traffic = nullptr,
+                     const UpgradeOptions& options = {});
   ~CollapsedTransport() override;
 
   bool can_dial(const Multiaddr& address) const override { return address.tcp_endpoint().has_value(); }
-  // Errors: those of ByteStream, timeout, peer_mismatch, unsupported.
+  // Errors: those of ByteStream, timeout, negotiation_failed, peer_mismatch, unsupported.
   std::unique_ptr<Dial> dial(const Multiaddr& address, const PeerId* peer, Dial::Events& events) override;
   // Errors: unsupported, io, address_in_use.
   Result<std::unique_ptr<Listening>> listen(const Multiaddr& address, Listening::Events& events) override;
@@ -67,6 +92,8 @@ class CollapsedTransport final : public Transport {
   HostIndex host_;
   Env& env_;
   Bytes public_key_;
+  std::vector<SecurityProtocol> securities_;
+  bool early_muxer_;
   const ProtocolTable& protocols_;
   TrafficCounters own_traffic_;
   TrafficCounters& traffic_;

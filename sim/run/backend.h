@@ -9,13 +9,14 @@
 #include "stack/env/env.h"
 #include "stack/node/node.h"
 #include "stack/transport/transport.h"
+#include "stack/transport/upgraded_connection.h"
 
 namespace mesocosm {
 
 using NodeIndex = HostIndex;  // dense: 0 .. nodes() - 1
 
-// The full stack over whatever byte streams the node's Env has: for TransportHost's of every backend.
-std::unique_ptr<Transport> tcp_transport(const TransportHost& host);
+// The full stack over whatever byte streams the node's Env has, on every backend.
+TransportFactory tcp_factory(UpgradeOptions options);
 
 class Backend {
  public:
@@ -24,7 +25,7 @@ class Backend {
   virtual Clock& clock() = 0;
   virtual Network& attach(NodeIndex node) = 0;  // the network as this node sees it; once for each node
   virtual std::unique_ptr<Entropy> entropy(const Rng& node_rng) = 0;
-  virtual TransportFactory transport_factory(NodeIndex node) = 0;
+  virtual TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
 
   // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns

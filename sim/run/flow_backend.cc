@@ -20,11 +20,11 @@ class FlowBackend final : public KernelBackend {
     return network_->attach(node);
   }
 
-  TransportFactory transport_factory(NodeIndex node) override {
-    if (stack_ == StackKind::full) return tcp_transport;
-    return [this, node](const TransportHost& host) {
+  TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) override {
+    if (stack_ == StackKind::full) return tcp_factory(options);
+    return [this, node, options](const TransportHost& host) {
       return std::make_unique<CollapsedTransport>(*network_, node, host.env, host.key.public_key(),
-                                                  host.protocols, &host.traffic);
+                                                  host.protocols, &host.traffic, options);
     };
   }
 

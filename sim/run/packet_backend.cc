@@ -24,7 +24,9 @@ class PacketBackend final : public KernelBackend {
     }
     return network_->attach(node);
   }
-  TransportFactory transport_factory(NodeIndex) override { return tcp_transport; }
+  TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
+    return tcp_factory(options);
+  }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }

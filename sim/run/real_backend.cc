@@ -24,7 +24,9 @@ class RealBackend final : public Backend {
 
   std::unique_ptr<Entropy> entropy(const Rng&) override { return std::make_unique<SystemEntropy>(); }
 
-  TransportFactory transport_factory(NodeIndex) override { return tcp_transport; }
+  TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
+    return tcp_factory(options);
+  }
 
   Multiaddr listen_address(NodeIndex node) const override {
     const std::uint32_t port = port_ == 0 ? 0 : port_ + node;

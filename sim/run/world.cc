@@ -175,7 +175,10 @@ void World::begin(NodeIndex index) {
   record_place(index);
   m.trace = std::make_unique<NodeTrace>(*recorder_, backend_->clock(), index);
   const Env env{backend_->clock(), backend_->attach(index), m.rng, *m.entropy, *m.trace};
-  const TransportFactory transport = backend_->transport_factory(index);
+  UpgradeOptions upgrade;
+  upgrade.securities = m.kind.securities;
+  upgrade.early_muxer = m.kind.early_muxer;
+  const TransportFactory transport = backend_->transport_factory(index, upgrade);
   NodeConfig config;
   config.key = m.key;
   config.listen = {backend_->listen_address(index)};

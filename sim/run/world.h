@@ -35,7 +35,9 @@ class RunError : public std::runtime_error {
 
 // What a node runs, besides identify, ping and perf.
 struct NodeKind {
-  std::optional<GossipSubParams> gossipsub;  // valid ones
+  std::optional<GossipSubParams> gossipsub;                                // valid ones
+  std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
+  bool early_muxer = true;  // negotiate the muxer inside the security handshake
 };
 
 enum class StackKind : std::uint8_t { full, collapsed };

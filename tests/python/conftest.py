@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def gossip_world(count: int = 30, **options: object) -> mc.World:
+def gossip_world(count: int = 30, node: mc.Node | None = None, **options: object) -> mc.World:
     """A connected world whose nodes are subscribed to "blocks"; one publishes 1 KiB every second from 5 s on."""
     world = mc.World(**options)  # type: ignore[arg-type]
-    nodes = world.add(count, mc.GossipSub())
+    nodes = world.add(count, node if node is not None else mc.GossipSub())
     world.bootstrap(nodes, mc.overlay.random(degree=10))
     nodes.subscribe("blocks")
     world.every("1s", lambda: nodes.sample(1).publish("blocks", size="1KiB"), start="5s")

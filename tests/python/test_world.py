@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import mesocosm as mc
+import numpy as np
 import pytest
 
 from conftest import ROOT, gossip_world, run_script
@@ -24,6 +25,31 @@ def test_every_message_reaches_every_subscriber(record: Path, stack: str) -> Non
     assert len(run.deliveries) == 10 * 29
     assert (run.deliveries.latency > 0).all()
     assert len(run.nodes) == 30
+
+
+@pytest.mark.parametrize("backend, stack", [("flow", "full"), ("flow", "collapsed"), ("real", "full")])
+@pytest.mark.parametrize("security", ["noise", "tls"])
+def test_nodes_speak_the_security_they_are_given(
+    record: Path, backend: str, stack: str, security: str
+) -> None:
+    node = mc.Node(mc.GossipSub(), security=security)
+    run = gossip_world(20, node, backend=backend, stack=stack).run("7s", out=record)
+    assert len(run.messages) == 2
+    assert len(run.deliveries) == 2 * 19
+
+
+@pytest.mark.parametrize("stack", ["full", "collapsed"])
+def test_nodes_without_a_security_in_common_do_not_connect(record: Path, stack: str) -> None:
+    world = mc.World(stack=stack)
+    for security in (["noise"], ["tls"], ["noise", "tls"]):
+        world.add(1, mc.Node(security=security))
+    nodes = mc.Nodes(world, np.arange(3, dtype=np.uint32))
+    world.bootstrap(nodes, lambda indices, _: np.array([[0, 1], [2, 0], [2, 1]], dtype=np.uint32))
+    connections = world.run("3s", out=record).connections
+    opened = connections[(connections.change == "opened") & (connections.direction == "outbound")]
+    failed = connections[connections.change == "dial failed"]
+    assert sorted(zip(opened.node, opened.peer)) == [(2, 0), (2, 1)]
+    assert list(zip(failed.node, failed.peer)) == [(0, 1)]
 
 
 def test_real_sockets_deliver_everything(record: Path) -> None:
@@ -122,6 +148,12 @@ def test_an_action_that_fails_ends_the_run_and_keeps_the_record(record: Path) ->
         (lambda: mc.World().add(0, mc.GossipSub()), "at least 1"),
         (lambda: mc.World().add(3, mc.GossipSub(D=8, D_lo=9)), "d_low|D_lo"),
         (lambda: mc.World().add(3, mc.GossipSub(signing="none")), "signing must be"),
+        (lambda: mc.Node(security="rot13"), "security must be one of noise, tls, not 'rot13'"),
+        (lambda: mc.Node(security=["tls", 3]), "security must be one of noise, tls, not 3"),
+        (lambda: mc.Node(security=5), "a name or a list of names, not 5"),
+        (lambda: mc.Node(security=[]), "at least one"),
+        (lambda: mc.Node(security=["tls", "tls"]), "name each once"),
+        (lambda: mc.Node(early_muxer="yes"), "early_muxer must be True or False"),
         (
             lambda: mc.World().bootstrap(mc.World().add(3, mc.GossipSub()), mc.overlay.random(degree=20)),
             "degree 20",

@@ -70,7 +70,7 @@ struct Talker final : Stream::Events {
 };
 
 struct Host final : Connection::Events, Listening::Events, Dial::Events {
-  Host(FlowNetwork& network, HostIndex host, Kind kind)
+  Host(FlowNetwork& network, HostIndex host, Kind kind, const UpgradeOptions& options)
       : kernel(network.kernel()),
         entropy(Rng(host)),
         env{kernel, network.attach(host), rng, entropy, trace},
@@ -80,9 +80,12 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
           return KeyPair::from_seed(seed);
         }()) {
     if (kind == Kind::full) {
-      transport = std::make_unique<TcpTransport>(env, key, table, TcpOptions{}, &traffic);
+      TcpOptions tcp;
+      tcp.upgrade = options;
+      transport = std::make_unique<TcpTransport>(env, key, table, tcp, &traffic);
     } else {
-      transport = std::make_unique<CollapsedTransport>(network, host, env, key.public_key(), table, &traffic);
+      transport = std::make_unique<CollapsedTransport>(network, host, env, key.public_key(), table, &traffic,
+                                                       options);
     }
     listening = std::move(*transport->listen(Multiaddr::tcp({network.address_v4(host), 4001}), *this));
   }
@@ -93,7 +96,7 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
     opened = kernel.now();
     connection = std::move(made);
   }
-  void on_failed(Error error) override { failed = error.code; }
+  void on_failed(Error error) override { failed = error.code, failure = error.message(); }
   void on_stream(std::unique_ptr<Stream> stream) override {
     inbound.push_back(std::make_unique<Talker>(kernel));
     inbound.back()->stream = std::move(stream);
@@ -122,12 +125,13 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
   std::unique_ptr<Connection> connection;
   Time opened = kNever;
   std::optional<ErrorCode> failed, closed;
+  std::string failure;
   std::vector<std::unique_ptr<Talker>> inbound, outbound;
 };
 
 struct Two {
-  explicit Two(Kind kind, UniformPaths model = {})
-      : paths(model), network(kernel, paths, Rng(1)), a(network, 0, kind), b(network, 1, kind) {}
+  explicit Two(Kind kind, const UpgradeOptions& as = {}, const UpgradeOptions& bs = {})
+      : network(kernel, paths, Rng(1)), a(network, 0, kind, as), b(network, 1, kind, bs) {}
   void connect() {
     const PeerId peer = b.key.peer_id();
     a.dial = a.transport->dial(b.listening->address(), &peer, a);
@@ -143,46 +147,105 @@ struct Two {
   Host a, b;
 };
 
+UpgradeOptions offering(std::vector<SecurityProtocol> securities, bool early_muxer = true) {
+  UpgradeOptions options;
+  options.securities = std::move(securities);
+  options.early_muxer = early_muxer;
+  return options;
+}
+
+constexpr SecurityProtocol kNoise = SecurityProtocol::noise, kTls = SecurityProtocol::tls;
+
 bool near(Duration a, Duration b, Duration tolerance) { return a - b <= tolerance && b - a <= tolerance; }
 
 }  // namespace
 
-TEST_CASE("the collapsed handshake is the full stack's, byte by byte", "[collapsed]") {
+TEST_CASE("the collapsed handshakes are the full stack's, byte by byte", "[collapsed]") {
   std::ifstream file(std::string(MESOCOSM_SOURCE_DIR) + "/tests/golden/handshake.txt");
   REQUIRE(file);
-  std::string line;
-  std::getline(file, line);  // the case's name
-  for (std::size_t i = 0; i < CollapsedCosts::kHandshake.size(); ++i) {
-    std::string who;
-    unsigned bytes = 0;
+  const auto next_line = [&] {
+    std::string line;
     std::getline(file, line);
-    std::istringstream(line) >> who >> bytes;
-    CHECK(who == (i % 2 == 0 ? "dialer" : "listener"));
-    CHECK(bytes == CollapsedCosts::kHandshake[i]);
+    return line;
+  };
+  for (const CollapsedSecurity& security : kCollapsedSecurities) {
+    for (const auto* messages : {&security.early, &security.late}) {
+      const bool early = messages == &security.early;
+      const std::string title = next_line();
+      INFO(title);
+      CHECK(title.find(security.protocol == kNoise ? "TCP, Noise" : "TCP, TLS") == 0);
+      CHECK((title.find("by multistream") == std::string::npos) == early);
+      for (std::size_t i = 0; i < messages->size() && (*messages)[i] > 0; ++i) {
+        std::string who;
+        unsigned bytes = 0;
+        std::istringstream(next_line()) >> who >> bytes;
+        CHECK(who == (i % 2 == 0 ? "dialer" : "listener"));
+        CHECK(bytes == (*messages)[i]);
+      }
+      CHECK(next_line().find("  dialer sends") == 0);
+      CHECK(next_line().find("  open after") == 0);
+    }
   }
 }
 
 TEST_CASE("connecting takes the same time and the same bytes as with the full stack", "[collapsed]") {
-  Two full(Kind::full), collapsed(Kind::collapsed);
-  full.connect();
-  collapsed.connect();
-  CHECK(near(full.a.opened - Time{}, collapsed.a.opened - Time{}, 1us));
-  CHECK(near(full.b.opened - Time{}, collapsed.b.opened - Time{}, 1us));
-  CHECK(full.a.traffic.wire.out == collapsed.a.traffic.wire.out);
-  CHECK(full.a.traffic.wire.in == collapsed.a.traffic.wire.in);
-  for (HostIndex host : {0u, 1u}) {
-    CHECK(full.network.traffic(host).sent == collapsed.network.traffic(host).sent);
-    CHECK(full.network.traffic(host).received == collapsed.network.traffic(host).received);
+  struct Case {
+    UpgradeOptions a, b;
+    std::uint64_t byte_tolerance;  // each side's; of TLS, whose signatures differ in length
+  };
+  const Case cases[] = {
+      {{}, {}, 0},
+      {offering({kNoise}, false), offering({kNoise}, false), 0},
+      {offering({kTls}), offering({kTls}), 6},
+      {offering({kTls}, false), offering({kTls}, false), 6},
+      {offering({kNoise, kTls}), offering({kTls}), 6},
+      {offering({kTls, kNoise}), offering({kNoise, kTls}), 6},
+      {offering({kTls, kNoise}), offering({kNoise}), 0},
+  };
+  for (const Case& test : cases) {
+    Two full(Kind::full, test.a, test.b), collapsed(Kind::collapsed, test.a, test.b);
+    full.connect();
+    collapsed.connect();
+    const ConnectionInfo& info = collapsed.a.connection->info();
+    INFO(info.security << (info.early_muxer ? ", early muxer" : ""));
+    CHECK(near(full.a.opened - Time{}, collapsed.a.opened - Time{}, 1us));
+    CHECK(near(full.b.opened - Time{}, collapsed.b.opened - Time{}, 1us));
+    const auto same = [&](std::uint64_t a, std::uint64_t b) {
+      CHECK(std::max(a, b) - std::min(a, b) <= test.byte_tolerance);
+    };
+    same(full.a.traffic.wire.out, collapsed.a.traffic.wire.out);
+    same(full.a.traffic.wire.in, collapsed.a.traffic.wire.in);
+    for (HostIndex host : {0u, 1u}) {
+      same(full.network.traffic(host).sent, collapsed.network.traffic(host).sent);
+      same(full.network.traffic(host).received, collapsed.network.traffic(host).received);
+    }
+    CHECK(info.peer == collapsed.b.key.peer_id());
+    CHECK(info.peer_public_key == collapsed.b.key.public_key().serialized());
+    CHECK(info.local == full.a.connection->info().local);
+    CHECK(info.remote == full.a.connection->info().remote);
+    for (const bool dialer : {true, false}) {
+      const ConnectionInfo& ours = (dialer ? collapsed.a : collapsed.b).connection->info();
+      const ConnectionInfo& theirs = (dialer ? full.a : full.b).connection->info();
+      CHECK(ours.security == theirs.security);
+      CHECK(ours.muxer == theirs.muxer);
+      CHECK(ours.early_muxer == theirs.early_muxer);
+    }
+    CHECK(collapsed.b.connection->info().peer == collapsed.a.key.peer_id());
+    CHECK(collapsed.b.connection->info().remote == full.b.connection->info().remote);
   }
-  const ConnectionInfo& info = collapsed.a.connection->info();
-  CHECK(info.peer == collapsed.b.key.peer_id());
-  CHECK(info.peer_public_key == collapsed.b.key.public_key().serialized());
-  CHECK(info.local == full.a.connection->info().local);
-  CHECK(info.remote == full.a.connection->info().remote);
-  CHECK(info.security == full.a.connection->info().security);
-  CHECK(info.muxer == full.a.connection->info().muxer);
-  CHECK(collapsed.b.connection->info().peer == collapsed.a.key.peer_id());
-  CHECK(collapsed.b.connection->info().remote == full.b.connection->info().remote);
+}
+
+TEST_CASE("without a security protocol in common nobody connects", "[collapsed]") {
+  for (const Kind kind : {Kind::full, Kind::collapsed}) {
+    Two two(kind, offering({kTls}), offering({kNoise}));
+    two.a.dial = two.a.transport->dial(two.b.listening->address(), nullptr, two.a);
+    two.run(5s);
+    CHECK(two.a.failure == "negotiation failed: the peer does not speak /tls/1.0.0");
+    CHECK(two.b.connection == nullptr);
+    two.a.dial.reset();
+    two.run(10s);
+    CHECK(two.network.connections() == 0);
+  }
 }
 
 TEST_CASE("streams take the same time and bytes as with the full stack", "[collapsed]") {
@@ -197,14 +260,16 @@ TEST_CASE("streams take the same time and bytes as with the full stack", "[colla
                         {1'000, true, 1us, 0},
                         {131'072, false, 5ms, 0.002},
                         {5'000'000, false, 60ms, 0.002}};
+  const UpgradeOptions options = offering({GENERATE(SecurityProtocol::noise, SecurityProtocol::tls)});
   for (const Case& test : cases) {
     INFO(test.size << " bytes" << (test.lazy ? ", lazily" : ""));
     Duration time[2];
     double sent[2];
     for (const Kind kind : {Kind::full, Kind::collapsed}) {
-      Two two(kind);
+      Two two(kind, options, options);
       two.connect();
       const Time start = two.kernel.now();
+      const std::uint64_t before = two.network.traffic(0).sent;
       Talker& talker = two.a.open({"/sink"}, test.lazy);
       talker.to_send = test.size;
       talker.pump();
@@ -212,7 +277,7 @@ TEST_CASE("streams take the same time and bytes as with the full stack", "[colla
       REQUIRE(two.b.inbound.size() == 1);
       REQUIRE(two.b.inbound[0]->received == test.size);
       time[static_cast<int>(kind)] = two.b.inbound[0]->last - start;
-      sent[static_cast<int>(kind)] = static_cast<double>(two.network.traffic(0).sent);
+      sent[static_cast<int>(kind)] = static_cast<double>(two.network.traffic(0).sent - before);
       CHECK(two.a.traffic.of("/sink").out == test.size);
       CHECK(two.b.traffic.of("/sink").in == test.size);
     }
@@ -300,6 +365,21 @@ TEST_CASE("wrong peers, nobody, and what is no TCP address", "[collapsed]") {
   two.run(10s);
   CHECK(two.b.connection == nullptr);
   CHECK(two.network.connections() == 0);
+}
+
+TEST_CASE("closing costs what it costs the full stack", "[collapsed]") {
+  const UpgradeOptions options = offering({GENERATE(SecurityProtocol::noise, SecurityProtocol::tls)});
+  std::uint64_t sent[2];
+  for (const Kind kind : {Kind::full, Kind::collapsed}) {
+    Two two(kind, options, options);
+    two.connect();
+    const std::uint64_t before = two.a.traffic.wire.out;
+    two.a.connection->close();
+    two.run(1s);
+    CHECK(two.b.closed == ErrorCode::none);
+    sent[static_cast<int>(kind)] = two.a.traffic.wire.out - before;
+  }
+  CHECK(sent[0] == sent[1]);
 }
 
 TEST_CASE("reset, close and destruction reach the peer", "[collapsed]") {
