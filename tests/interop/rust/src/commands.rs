@@ -1,5 +1,6 @@
 //! The contract's commands: one JSON object a line on standard input, each answered by one on standard output.
 
+use std::io::Write;
 use std::time::Instant;
 
 use libp2p::swarm::StreamProtocol;
@@ -21,8 +22,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     println!("{}", listening(&host));
     let print = async {
         while let Some(line) = lines.recv().await {
-            println!("{line}");
-            if line["stopped"] == json!(true) {
+            if writeln!(std::io::stdout(), "{line}").is_err() || line["stopped"] == json!(true) {
                 return;
             }
         }

@@ -226,10 +226,16 @@ fn swarm(config: &Config) -> Result<Swarm<Behaviour>> {
         .build())
 }
 
-/// Strict signing and the default D; queues that lose nothing.
+/// Strict signing and the default D; queues that lose nothing; the specification's message ids, since with
+/// rust-libp2p's own, gossip among implementations would name no message that the other knows.
 fn gossip(key: &Keypair) -> Result<gossipsub::Behaviour> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Strict)
+        .message_id_fn(|message| {
+            let mut id = message.source.map_or_else(Vec::new, |author| author.to_bytes());
+            id.extend_from_slice(&message.sequence_number.unwrap_or_default().to_be_bytes());
+            id.into()
+        })
         .max_transmit_size(1 << 20)
         .connection_handler_queue_len(1 << 20)
         .publish_queue_duration(FOREVER)
