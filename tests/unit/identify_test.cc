@@ -6,6 +6,7 @@
 #include "stack/crypto/peer_record.h"
 #include "stack/wire/framing.h"
 #include "tests/unit/memory_transport.h"
+#include "tests/unit/observed.h"
 
 using namespace mesocosm;
 using namespace mesocosm::testing;
@@ -230,6 +231,16 @@ TEST_CASE("a change is pushed, once a turn, and only a change", "[identify]") {
   world.turn([&] { CHECK(b.host.swarm.listen(addr(77))); });
   world.run_for(1s);
   REQUIRE(a.learned.size() == 3);
+  const auto seen = [](const IdentifyHost& at, const std::string& name) {
+    return observed(at.host.metrics(), "libp2p_identify_" + name);
+  };
+  using Lines = std::vector<std::string>;
+  CHECK(seen(a, "identify_total") == Lines{"{dir=\"inbound\"} 1", "{dir=\"outbound\"} 1"});
+  CHECK(seen(a, "identify_push_total") == Lines{"{dir=\"inbound\"} 2", "{dir=\"outbound\"} 0"});
+  CHECK(seen(b, "identify_push_total") == Lines{"{dir=\"inbound\"} 0", "{dir=\"outbound\"} 2"});
+  CHECK(seen(b, "identify_pushes_triggered_total") == Lines{"2"});
+  CHECK(seen(a, "protocols_received_sum") == Lines{"10"});  // 2 of its own, then with the handler's 4, twice
+  CHECK(seen(a, "addrs_received_sum") == Lines{"4"});
   CHECK(a.peers().addresses(b.id()) == std::vector{b.host.address, addr(77)});
   CHECK(a.learned[2].seq > a.learned[0].seq);
   CHECK(b.learned.size() == 1);
@@ -301,5 +312,9 @@ TEST_CASE("identify fails by name", "[identify]") {
   CHECK(fails() == ErrorCode::authentication);
   server.answer = Bytes::copy(std::string(9000, 'x'));
   CHECK(fails() == ErrorCode::too_large);
+  CHECK(observed(a.host.metrics(), "libp2p_identify_errors_total") ==
+        std::vector<std::string>{"{error=\"authentication failed\"} 1", "{error=\"bad encoding\"} 1",
+                                 "{error=\"negotiation failed\"} 1", "{error=\"timeout\"} 1",
+                                 "{error=\"too large\"} 1"});
   CHECK(a.learned.empty());
 }

@@ -4,6 +4,7 @@
 #include "stack/protocols/perf/perf.h"
 #include "stack/protocols/ping/ping.h"
 #include "tests/unit/memory_transport.h"
+#include "tests/unit/observed.h"
 
 using namespace mesocosm;
 using namespace mesocosm::testing;
@@ -89,6 +90,7 @@ TEST_CASE("a ping measures exactly one round trip", "[ping]") {
   REQUIRE(pair.a.trace().count(TraceKind::ping) == 1);
   CHECK(pair.a.trace().events.back().value == 20'000'000);
   CHECK(pair.a.trace().events.back().peer == pair.b.id().hash());
+  CHECK(observed(pair.a.metrics(), "libp2p_ping_rtt_seconds_sum") == std::vector<std::string>{"0.02"});
   pair.world.run_for(1s);
   CHECK(pair.a.swarm.connection(pair.b.id())->stream_count() == 0);
   CHECK(pair.b.swarm.connection(pair.a.id())->stream_count() == 0);
@@ -116,6 +118,11 @@ TEST_CASE("pings fail by name", "[ping]") {
   liar.finish = true;
   CHECK(fails_with(pair.b.id(), 40ms) == ErrorCode::reset);
   CHECK(pair.results.pongs.empty());
+  CHECK(observed(pair.a.metrics(), "libp2p_ping_rtt_seconds_count") == std::vector<std::string>{"0"});
+  CHECK(observed(pair.a.metrics(), "libp2p_ping_failures_total") ==
+        std::vector<std::string>{"{error=\"negotiation failed\"} 1", "{error=\"not found\"} 1",
+                                 "{error=\"protocol violation\"} 1", "{error=\"reset\"} 1",
+                                 "{error=\"timeout\"} 1"});
 }
 
 TEST_CASE("an idle ping stream of a peer's is dropped", "[ping]") {

@@ -31,6 +31,7 @@ struct Identify::Session final : Stream::Events {
       if (!part.empty()) stream->write(part);
     }
     stream->finish();
+    (kind == Kind::answer ? identify.metrics_.answered : identify.metrics_.pushed).add();
   }
 
   void on_writable() override { tell_if_possible(); }
@@ -70,7 +71,12 @@ struct Identify::Session final : Stream::Events {
 };
 
 Identify::Identify(Env& env, Swarm& swarm, const KeyPair& key, IdentifyConfig config, IdentifyEvents* events)
-    : env_(env), swarm_(swarm), key_(key), config_(std::move(config)), events_(events) {
+    : env_(env),
+      swarm_(swarm),
+      key_(key),
+      config_(std::move(config)),
+      events_(events),
+      metrics_(env.metrics.of<IdentifyMetrics>()) {
   swarm_.handle(kIdentifyProtocol, *this);
   swarm_.handle(kIdentifyPushProtocol, *this);
   swarm_.observe(*this);
@@ -105,6 +111,13 @@ void Identify::learn(const PeerId& peer, IdentifyReader& reader, bool partial) {
   if (!message) return report(peer, message.error());
   auto facts = judge_identify(*message, peer, config_.records);
   if (!facts) return report(peer, facts.error());
+  (partial ? metrics_.heard : metrics_.asked).add();
+  metrics_.protocols_received.observe(static_cast<double>(facts->protocols.size()));
+  metrics_.addresses_received.observe(static_cast<double>(facts->addresses.size()));
+  MC_LOG(env_.log, identify, debug, partial ? "pushed to" : "identified", {"peer", peer.to_string()},
+         {"agent", facts->agent}, {"protocols", facts->protocols.size()},
+         {"addresses", facts->addresses.size()}, {"observed", facts->observed.to_string()},
+         {"signed", !facts->record.empty()});
   PeerStore& peers = swarm_.peers();
   if (!facts->record.empty()) {
     peers.set_certified(peer, facts->seq, facts->record);
@@ -116,6 +129,8 @@ void Identify::learn(const PeerId& peer, IdentifyReader& reader, bool partial) {
 }
 
 void Identify::report(const PeerId& peer, const Error& error) {
+  metrics_.errors.with({to_string(error.code)}).add();
+  MC_LOG(env_.log, identify, info, "not identified", {"peer", peer.to_string()}, {"error", error.message()});
   if (events_ != nullptr) events_->on_identify_failed(peer, error);
 }
 
@@ -169,6 +184,7 @@ void Identify::on_self_changed() {
 void Identify::push_to_all() {
   refresh();
   if (content_ == pushed_) return;
+  metrics_.pushes_triggered.add();
   for (const PeerId& peer : swarm_.connected_peers()) {
     if (!swarm_.peers().speaks(peer, kIdentifyPushProtocol)) continue;
     Session& session = sessions_.add(std::make_unique<Session>(*this, Session::Kind::push, peer));

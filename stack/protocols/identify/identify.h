@@ -10,6 +10,7 @@
 #include "stack/base/version.h"
 #include "stack/crypto/keys.h"
 #include "stack/protocols/identify/identify_core.h"
+#include "stack/protocols/identify/identify_metrics.h"
 #include "stack/swarm/session_set.h"
 #include "stack/swarm/swarm.h"
 
@@ -66,6 +67,7 @@ class Identify final : public SwarmObserver, public ProtocolHandler {
   const KeyPair& key_;
   IdentifyConfig config_;
   IdentifyEvents* events_;
+  IdentifyMetrics& metrics_;
   SessionSet<Session> sessions_;
   IdentifyTemplate template_;  // empty: to be made
   Bytes record_;

@@ -8,6 +8,16 @@ namespace {
 constexpr std::size_t kChunk = 4096;
 }
 
+PingMetrics::PingMetrics(Metrics& metrics)
+    : round_trips(metrics
+                      .histogram({"libp2p_ping_rtt_seconds",
+                                  "Round trips of our pings",
+                                  {},
+                                  exponential_bounds(0.0001, 2, 16)})
+                      .with({})),
+      failures(
+          metrics.counter({"libp2p_ping_failures_total", "Pings of ours without an answer", {"error"}})) {}
+
 // One ping of ours. After the pong it lives until the peer has closed its side too, or the time is up.
 struct Ping::Client final : Stream::Events {
   Client(Ping& owner, const PeerId& whom, PingEvents& listener)
@@ -30,6 +40,8 @@ struct Ping::Client final : Stream::Events {
       if (!result) return end(result.error());
       if (!*result) continue;
       stream->finish();
+      ping.metrics_.round_trips.observe(**result);
+      MC_LOG(ping.env_.log, ping, debug, "pong", {"peer", peer.to_string()}, {"seconds", **result});
       ping.env_.trace.record(
           {TraceKind::ping, peer.hash(), 0, static_cast<std::uint64_t>((**result).count())});
       if (events != nullptr) std::exchange(events, nullptr)->on_pong(peer, **result);
@@ -48,8 +60,12 @@ struct Ping::Client final : Stream::Events {
   void end(const Error& error) {
     const PeerId whom = peer;
     PingEvents* told = events;
-    ping.clients_.remove(*this);
-    if (told != nullptr) told->on_ping_failed(whom, error);
+    Ping& owner = ping;
+    owner.clients_.remove(*this);
+    if (told == nullptr) return;
+    owner.metrics_.failures.with({to_string(error.code)}).add();
+    MC_LOG(owner.env_.log, ping, info, "ping failed", {"peer", whom.to_string()}, {"error", error.message()});
+    told->on_ping_failed(whom, error);
   }
 
   Ping& ping;
@@ -87,7 +103,9 @@ struct Ping::Server final : Stream::Events {
   MemberTimer<&Server::on_timeout> timer{*this};
 };
 
-Ping::Ping(Env& env, Swarm& swarm) : env_(env), swarm_(swarm) { swarm_.handle(kPingProtocol, *this); }
+Ping::Ping(Env& env, Swarm& swarm) : env_(env), swarm_(swarm), metrics_(env.metrics.of<PingMetrics>()) {
+  swarm_.handle(kPingProtocol, *this);
+}
 Ping::~Ping() = default;
 
 void Ping::ping(const PeerId& peer, PingEvents& events) {

@@ -20,6 +20,12 @@ class PingEvents {
   ~PingEvents() = default;
 };
 
+struct PingMetrics {
+  explicit PingMetrics(Metrics& metrics);
+  Histogram& round_trips;
+  Family<Counter>& failures;
+};
+
 // Each ping has a stream of its own. The round trip is from the payload's write to the echo's last byte; the
 // negotiation of a protocol that the peer is not known to speak comes before it.
 class Ping final : public ProtocolHandler {
@@ -42,6 +48,7 @@ class Ping final : public ProtocolHandler {
 
   Env& env_;
   Swarm& swarm_;
+  PingMetrics& metrics_;
   SessionSet<Client> clients_;
   SessionSet<Server> servers_;
 };
