@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ SCHEMA_VERSION = 1  # the newest that this module reads
 UNKNOWN_NODE = 0xFFFFFFFF  # a peer that is not a node of the run
 
 _CHANGES = ["closed", "opened", "dial failed"]
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _DIRECTIONS = {0: "inbound", 1: "outbound"}
 
 
@@ -205,6 +207,43 @@ class Run:
         table.columns.name = None
         return table if frame.empty else table.reindex(self.nodes.index, fill_value=0)
 
+    def metrics(self, name: str | None = None) -> pd.DataFrame:
+        """The metrics of all nodes together (docs/metrics.md) at each time that they were sampled: name, labels (as
+        Prometheus writes them), time (s), value. A histogram has a row for each bucket (`..._bucket`, with those
+        below it), its `..._sum` and its `..._count`.
+
+        name  only this one, with a column for each label in place of name and labels; `le`, a bucket's upper bound,
+              is a number
+        """
+        series, rows = self._metric_tables
+        if name is not None:
+            chosen = series.index[series["name"] == name]
+            if chosen.empty:
+                known = ", ".join(sorted(set(series["name"]))) or "none"
+                raise ConfigError(f"{self.path} has no metric {name!r}; it has {known}")
+            rows = rows[rows["series"].isin(chosen)]
+        # Only changes are in the file: a series keeps its value until the next.
+        rows = rows.drop_duplicates(["time", "series"], keep="last")
+        table = rows.pivot(index="time", columns="series", values="value")
+        table = table.reindex(self._metric_times).ffill()
+        values = table.stack().rename("value").reset_index()
+        about = series
+        if name is not None:
+            about = pd.DataFrame([_labels(text) for text in series.loc[chosen, "labels"]], chosen)
+            if "le" in about:
+                about["le"] = about["le"].astype(float)
+        frame = values.join(about, on="series").drop(columns="series")
+        order = ["name", "labels", "time"] if name is None else ["time", *about.columns]
+        return frame[[*order, "value"]]
+
+    @cached_property
+    def _metric_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self._read("metric_series"), self._timed("metrics")
+
+    @cached_property
+    def _metric_times(self) -> pd.Index:
+        return pd.Index(np.unique(self._metric_tables[1]["time"]), name="time")
+
     def summary(self) -> Summary:
         """Delivery ratio, latency percentiles, duplicates and bytes: see `statistics.summarize`."""
         return self._summary
@@ -274,6 +313,15 @@ class Run:
 
     def _categories(self, codes: pd.Series, table: str) -> pd.Categorical:
         return pd.Categorical.from_codes(codes.to_numpy().astype(np.int32), self._names(table))
+
+
+def _labels(text: str) -> dict[str, str]:
+    """Prometheus' labels, such as dir="inbound",transport="tcp"."""
+    return {name: re.sub(r"\\(.)", _unescaped, value) for name, value in _LABEL.findall(text)}
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return "\n" if escape[1] == "n" else escape[1]
 
 
 def _seconds(nanoseconds: pd.Series) -> pd.Series:

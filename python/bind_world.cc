@@ -44,6 +44,11 @@ std::unique_ptr<World> make_world(const std::string& backend, const std::string&
                      internet_from(internet), data_folder);
 }
 
+void observe(World& world, std::int64_t metrics_every_ns, const std::string& log, const std::string& log_file,
+             const std::string& log_format) {
+  world.observe({Duration(metrics_every_ns), log, log_file, log_format});
+}
+
 NodeIndex add(World& world, std::uint32_t count, const py::dict& config) {
   const auto first = static_cast<NodeIndex>(world.size());
   const NodeKind node = node_from(config);
@@ -84,6 +89,7 @@ World::Action action_of(py::function function) {
 void bind_world(py::module_& module) {
   py::class_<World>(module, "World")
       .def(py::init(&make_world))
+      .def("observe", &observe)
       .def("add", &add)
       .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })
       .def("place", &place)

@@ -28,7 +28,13 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
     """
 
     def command(
-        out: str | None, report: str | None, until: str, progress: bool | None, **values: Any
+        out: str | None,
+        report: str | None,
+        until: str,
+        progress: bool | None,
+        log: str | None,
+        log_file: str | None,
+        **values: Any,
     ) -> None:
         world = build(SimpleNamespace(**values))
         if not isinstance(world, World):
@@ -36,6 +42,10 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
         world.parameters = {**values, "until": until}
         world.scenario = Path(sys.argv[0]).stem
         world.about = (inspect.getmodule(build).__doc__ or "").strip().partition("\n")[0]
+        if log is not None:
+            world.log(log, file=log_file)
+        elif log_file is not None:
+            raise ConfigError("--log-file needs --log: which lines go there")
         run = world.run(until, out=out, progress=progress)
         _tell(run, out, report)
         if run.ended == "interrupted":
@@ -51,6 +61,10 @@ def main(build: Callable[[Any], World], *, params: Mapping[str, Any], until: Dur
         ),
         click.Option(["--out"], metavar="FILE", help="write the record to this HDF5 file"),
         click.Option(["--report"], metavar="FILE", help="write an HTML report"),
+        click.Option(
+            ["--log"], metavar="LEVELS", help="log lines, such as info or swarm=debug,gossipsub=info"
+        ),
+        click.Option(["--log-file"], metavar="FILE", help="where they go (default: standard error)"),
         click.Option(
             ["--progress/--quiet", "progress"], default=None, help="progress bar (default: on a terminal)"
         ),

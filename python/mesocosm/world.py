@@ -43,6 +43,11 @@ class World:
     stack     "full" (TCP, Noise or TLS, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
               transport with the full stack's measured costs; flow only)
     port      on "real", node i listens on TCP port `port + i`; 0: on any free port
+    metrics_every  how often the nodes' metrics are sampled into the record (`Run.metrics`); None: never
+    log       which lines nodes log: "info", "swarm=debug,gossipsub=info", "warn,swarm=debug" (levels: debug, info, warn,
+              error, off); "": none. In simulation lines have virtual time, and the same run logs the same lines
+    log_file  where they go; None: standard error
+    log_format  "text" (key=value) or "json" (an object a line)
     """
 
     def __init__(
@@ -53,6 +58,10 @@ class World:
         internet: internet_models.Internet | None = None,
         stack: str = "full",
         port: int = 0,
+        metrics_every: Duration | None = "1s",
+        log: str = "",
+        log_file: str | Path | None = None,
+        log_format: str = "text",
     ) -> None:
         if backend not in BACKENDS:
             raise ConfigError(f"World: backend must be one of {', '.join(BACKENDS)}, not {backend!r}")
@@ -67,11 +76,24 @@ class World:
         self.backend, self.seed, self.stack = backend, seed, stack
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
         self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
+        self._metrics_every_ns = 0 if metrics_every is None else _interval_ns("metrics_every", metrics_every)
+        self.log(log, file=log_file, format=log_format)
         self._setup: list[Callable[[], None]] = []
         self._started = False
         self.scenario = ""  # what the report calls the run; "": the record's name
         self.about = ""  # its question, in a sentence
         self.parameters: dict[str, Any] = {}
+
+    def log(self, levels: str, *, file: str | Path | None = None, format: str = "text") -> None:
+        """Before the run: log what `levels` says, in place of what was said before; see the arguments of World."""
+        if getattr(self, "_started", False):
+            raise ConfigError("World.log: the world runs already")
+        if not isinstance(levels, str):
+            raise ConfigError(
+                f'World: log must be levels such as "info" or "swarm=debug,gossipsub=info", not {levels!r}'
+            )
+        path = "-" if file is None else str(file)
+        self._core.observe(self._metrics_every_ns, levels, path, format)
 
     # --- building ------------------------------------------------------------------------------------------------
 
@@ -259,6 +281,13 @@ class Nodes:
     def peer_ids(self) -> list[str]:
         """Their libp2p peer ids, in text."""
         return [self.world._core.peer_id(int(index)) for index in self.indices]
+
+
+def _interval_ns(name: str, interval: Duration) -> int:
+    step = duration_ns(interval)
+    if step <= 0:
+        raise ConfigError(f"World: {name} must be longer than zero, not {interval!r}")
+    return step
 
 
 def _commit() -> str:

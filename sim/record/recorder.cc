@@ -30,6 +30,8 @@ enum TableIndex : std::size_t {
   kEvents,
   kSamples,
   kCounters,
+  kMetricSeries,
+  kMetrics,
 };
 
 #pragma pack(push, 1)
@@ -106,6 +108,15 @@ struct CounterRecord {
   std::uint32_t node;
   std::uint16_t counter;
   std::uint64_t value;
+};
+struct MetricSeriesRecord {
+  char name[96];
+  char labels[256];
+};
+struct MetricRecord {
+  std::int64_t time_ns;
+  std::uint32_t series;
+  double value;
 };
 #pragma pack(pop)
 
@@ -194,6 +205,16 @@ std::vector<TableSpec> schema(std::uint32_t rows) {
        rows,
        false,
        {{"node", u32}, {"counter", u16}, {"value", u64}}},
+      {"metric_series",
+       "The World's metrics, one row for each set of labels; metrics.series counts its rows from 0.",
+       few,
+       true,
+       {{"name", text, 96}, {"labels", text, 256}}},
+      {"metrics",
+       "Values of the World's metrics, where they changed since the sample before.",
+       rows,
+       false,
+       {{"time_ns", i64}, {"series", u32}, {"value", f64}}},
   };
 }
 
@@ -480,6 +501,18 @@ void Recorder::bytes(Time now, std::uint32_t node, std::string_view protocol, st
 void Recorder::sample(Time now, std::string_view series, double value) {
   if (file_ == nullptr) return;
   append(kSamples, SampleRecord{nanoseconds(now), name_of(series_, series, kSeries), value});
+}
+
+std::uint32_t Recorder::metric_series(std::string_view name, std::string_view labels) {
+  MetricSeriesRecord row{};
+  put(row.name, name);
+  put(row.labels, labels);
+  append(kMetricSeries, row);
+  return metric_series_++;
+}
+
+void Recorder::metric(Time now, std::uint32_t series, double value) {
+  append(kMetrics, MetricRecord{nanoseconds(now), series, value});
 }
 
 void Recorder::counter(std::uint32_t node, std::string_view name, std::uint64_t value) {

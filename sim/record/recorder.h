@@ -121,6 +121,9 @@ class Recorder {
              std::uint64_t out_bytes);
   // A world-wide series, such as "live_nodes" or "pending_events".
   void sample(Time now, std::string_view series, double value);
+  // A series of the World's metrics (see MetricSampler), and a value of it.
+  std::uint32_t metric_series(std::string_view name, std::string_view labels);
+  void metric(Time now, std::uint32_t series, double value);
   // A node's final counter.
   void counter(std::uint32_t node, std::string_view name, std::uint64_t value);
 
@@ -182,6 +185,7 @@ class Recorder {
   std::vector<std::string> protocols_;
   std::vector<std::string> series_;
   std::vector<std::string> counters_;
+  std::uint32_t metric_series_ = 0;
   std::array<std::vector<std::uint32_t>, kTraceKinds>
       counts_;  // by kind and node, made when a kind first occurs
   std::vector<std::pair<std::string, std::string>> late_attributes_;

@@ -4,10 +4,12 @@
 #include <array>
 #include <utility>
 
+#include "sim/record/metric_sampler.h"
 #include "sim/record/recorder.h"
 #include "sim/run/flow_backend.h"
 #include "sim/run/packet_backend.h"
 #include "sim/run/real_backend.h"
+#include "stack/env/node_log.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
 
 namespace mesocosm {
@@ -37,6 +39,7 @@ struct World::Member {
   std::optional<KeyPair> key;
   PeerId peer;
   std::unique_ptr<NodeTrace> trace;
+  std::unique_ptr<NodeLog> log;  // null: nothing is logged
   std::unique_ptr<Node> node;
 };
 
@@ -159,6 +162,17 @@ HostInfo World::place(NodeIndex node) const {
   return internet_ != nullptr ? internet_->info(node) : HostInfo{};
 }
 
+void World::observe(const Observation& observation) {
+  metrics_every_ = observation.metrics_every;
+  const auto usable = [](auto&& result) {
+    if (!result) throw ConfigError("log: " + result.error().detail);
+    return std::move(*result);
+  };
+  const LogFormat format = usable(parse_log_format(observation.log_format));
+  log_levels_ = observation.log.empty() ? LogLevels() : usable(LogLevels::parse(observation.log));
+  log_file_ = log_levels_.any() ? usable(LogFile::open(observation.log_file, format)) : nullptr;
+}
+
 void World::start(const std::string& path, const std::string& provenance) {
   RecorderOptions options;
   options.path = path;
@@ -167,14 +181,25 @@ void World::start(const std::string& path, const std::string& provenance) {
   recorder_ = std::move(*recorder);
   recorder_->set_attribute("provenance", provenance);
   for (NodeIndex index = 0; index < members_.size(); ++index) begin(index);
-  arm_traffic_samples();
+  arm_samples();
 }
 
 void World::begin(NodeIndex index) {
   Member& m = *members_[index];
   record_place(index);
   m.trace = std::make_unique<NodeTrace>(*recorder_, backend_->clock(), index);
-  const Env env{backend_->clock(), backend_->attach(index), m.rng, *m.entropy, *m.trace};
+  if (log_file_ != nullptr) {
+    const auto times = internet_ != nullptr ? NodeLog::Times::since_start : NodeLog::Times::utc;
+    m.log =
+        std::make_unique<NodeLog>(log_levels_, *log_file_, backend_->clock(), times, std::to_string(index));
+  }
+  const Env env{backend_->clock(),
+                backend_->attach(index),
+                m.rng,
+                *m.entropy,
+                *m.trace,
+                metrics_,
+                m.log != nullptr ? *m.log : Log::none()};
   UpgradeOptions upgrade;
   upgrade.securities = m.kind.securities;
   upgrade.early_muxer = m.kind.early_muxer;
@@ -301,13 +326,23 @@ bool World::advance(Time until, Duration wall) {
     unsaved_ = {};
     static_cast<void>(recorder_->flush());
   }
+  flush_log();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (!recorder_->ok()) throw RunError(recorder_->error().detail);
   return reached;
 }
 
-void World::arm_traffic_samples() {
+// Who reads along, or finds what a killed process left, sees whole lines.
+void World::flush_log() {
+  if (log_file_ == nullptr) return;
+  if (const auto flushed = log_file_->flush(); !flushed) throw RunError(flushed.error().detail);
+}
+
+void World::arm_samples() {
   call_every(Time{} + kTrafficInterval, kTrafficInterval, [this] { sample_traffic(); });
+  if (metrics_every_ == Duration::zero() || recorder_->path().empty()) return;
+  sampler_ = std::make_unique<MetricSampler>(metrics_, *recorder_);
+  call_every(Time{}, metrics_every_, [this] { sampler_->sample(now()); });
 }
 
 void World::sample_traffic() {
@@ -329,11 +364,13 @@ void World::sample_traffic() {
 std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
   if (recorder_ == nullptr) return 0;
   sample_traffic();
+  if (sampler_ != nullptr) sampler_->sample(now());
   const std::uint64_t fingerprint = recorder_->fingerprint();
   recorder_->set_attribute("wall_seconds", std::to_string(wall_seconds));
   recorder_->set_attribute("turns", std::to_string(backend_->events()));
   const auto closed = recorder_->close(ended, now());
   if (!closed) throw RunError(closed.error().detail);
+  flush_log();
   return fingerprint;
 }
 

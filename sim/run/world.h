@@ -15,10 +15,12 @@
 #include "sim/run/backend.h"
 #include "sim/run/overlay.h"
 #include "stack/node/node.h"
+#include "stack/observe/log_lines.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
 
 namespace mesocosm {
 
+class MetricSampler;
 class Recorder;
 
 // A user's mistake: a wrong parameter, a file that cannot be used. Thrown at the configuration edge only.
@@ -38,6 +40,14 @@ struct NodeKind {
   std::optional<GossipSubParams> gossipsub;                                // valid ones
   std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
   bool early_muxer = true;  // negotiate the muxer inside the security handshake
+};
+
+// What is told of a run besides its trace. All of it may be read while the run goes on.
+struct Observation {
+  Duration metrics_every = 1s;      // metrics are sampled into the record so often; 0: never
+  std::string log = {};             // LogLevels::parse; empty: no lines
+  std::string log_file = "-";       // "-": standard error
+  std::string log_format = "text";  // or "json"
 };
 
 enum class StackKind : std::uint8_t { full, collapsed };
@@ -67,6 +77,9 @@ class World {
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
+  // Throws ConfigError for what cannot be read or opened.
+  void observe(const Observation& observation);
+
   // Opens the record (empty path: none is kept, the fingerprint is), builds the nodes and lets them listen.
   void start(const std::string& path, const std::string& provenance);
 
@@ -80,6 +93,7 @@ class World {
   void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side);
   void heal();
   Node& node(NodeIndex index);
+  const Metrics& metrics() const { return metrics_; }  // of all nodes together
 
   // --- at any time
   // Calls `action` at a time, or first at a time and then at every interval. What it throws leaves advance().
@@ -104,8 +118,9 @@ class World {
   GossipSub& gossipsub(NodeIndex index);
   void begin(NodeIndex index);
   void record_place(NodeIndex index);
-  void arm_traffic_samples();
+  void arm_samples();
   void sample_traffic();
+  void flush_log();
 
   // The record takes deliveries from the trace; the application has nothing to do.
   struct Subscriber final : GossipSubHandler {
@@ -113,6 +128,11 @@ class World {
   };
 
   Rng rng_;
+  Metrics metrics_;
+  LogLevels log_levels_;
+  std::unique_ptr<LogFile> log_file_;  // null: nothing is logged
+  Duration metrics_every_ = Observation{}.metrics_every;
+  std::unique_ptr<MetricSampler> sampler_;  // null: metrics are not recorded
   Subscriber subscriber_;
   SharedMessageChecks message_checks_{512};  // what one node found out of a message, the others need not
   std::unique_ptr<Internet> internet_;       // null on "real"

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kLevels = {"debug", "info", "warn", "error", "off"};
 constexpr std::array<std::string_view, kLogComponents> kComponents = {
-    "node", "swarm", "transport", "identify", "ping", "perf", "gossipsub", "metrics"};
+    "node", "swarm", "transport", "identify", "ping", "gossipsub", "metrics"};
 
 template <std::size_t n>
 std::string listed(const std::array<std::string_view, n>& names) {

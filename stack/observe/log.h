@@ -21,7 +21,7 @@
 namespace mesocosm {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
-enum class LogComponent : std::uint8_t { node, swarm, transport, identify, ping, perf, gossipsub, metrics };
+enum class LogComponent : std::uint8_t { node, swarm, transport, identify, ping, gossipsub, metrics };
 inline constexpr std::size_t kLogComponents = static_cast<std::size_t>(LogComponent::metrics) + 1;
 
 std::string_view to_string(LogLevel level);

@@ -35,9 +35,14 @@ std::string_view to_string(MetricType type) {
   return "untyped";
 }
 
+namespace {
+std::string_view cut(std::string_view value) { return value.substr(0, MetricFamily::kMaxValueSize); }
+}  // namespace
+
 std::size_t MetricFamily::find(std::initializer_list<std::string_view> values) const {
   const auto is = [&](const std::vector<std::string>& member) {
-    return std::equal(member.begin(), member.end(), values.begin(), values.end());
+    return std::equal(member.begin(), member.end(), values.begin(),
+                      [](std::string_view kept, std::string_view value) { return kept == cut(value); });
   };
   if (last_ < values_.size() && is(values_[last_])) return last_;
   return static_cast<std::size_t>(std::find_if(values_.begin(), values_.end(), is) - values_.begin());
@@ -48,7 +53,8 @@ std::pair<std::size_t, bool> MetricFamily::place(std::initializer_list<std::stri
   last_ = find(values);
   if (last_ < values_.size()) return {last_, false};
   if (values_.size() < kMaxMembers) {
-    values_.emplace_back(values.begin(), values.end());
+    std::vector<std::string>& kept = values_.emplace_back();
+    for (const std::string_view value : values) kept.emplace_back(cut(value));
     return {last_, true};
   }
   const bool first = values_.size() == kMaxMembers;
@@ -85,14 +91,6 @@ Family<Gauge>& Metrics::gauge(MetricDefinition definition) { return add<Gauge>(s
 Family<Histogram>& Metrics::histogram(MetricDefinition definition) {
   MC_ASSERT(!definition.bounds.empty());
   return add<Histogram>(std::move(definition));
-}
-
-std::vector<const MetricFamily*> Metrics::families() const {
-  std::vector<const MetricFamily*> list;
-  for (const auto& family : families_) list.push_back(family.get());
-  std::sort(list.begin(), list.end(),
-            [](const auto* a, const auto* b) { return a->definition().name < b->definition().name; });
-  return list;
 }
 
 }  // namespace mesocosm

@@ -89,6 +89,7 @@ class MetricFamily {
   // So many sets of label values at most. Those that come later are counted together, under kOther.
   static constexpr std::size_t kMaxMembers = 128;
   static constexpr std::string_view kOther = "other";
+  static constexpr std::size_t kMaxValueSize = 128;  // bytes of a label's value; longer ones are cut
 
   MetricFamily(const MetricFamily&) = delete;
   MetricFamily& operator=(const MetricFamily&) = delete;
@@ -168,7 +169,9 @@ class Metrics {
   Family<Gauge>& gauge(MetricDefinition definition);
   Family<Histogram>& histogram(MetricDefinition definition);
 
-  std::vector<const MetricFamily*> families() const;  // by name
+  std::span<const std::unique_ptr<MetricFamily>> families() const {
+    return families_;
+  }  // as they were defined
 
  private:
   struct Held {

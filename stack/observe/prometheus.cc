@@ -27,18 +27,6 @@ void append_value(std::string& out, std::string_view value) {
   }
 }
 
-std::string labels_of(const MetricFamily& family, std::size_t member) {
-  std::string out;
-  for (std::size_t i = 0; i < family.definition().labels.size(); ++i) {
-    if (!out.empty()) out += ',';
-    out += family.definition().labels[i];
-    out += "=\"";
-    append_value(out, family.values(member)[i]);
-    out += '"';
-  }
-  return out;
-}
-
 class Page {
  public:
   void add(const MetricFamily& family) {
@@ -79,7 +67,7 @@ class Page {
   }
 
   void add_member(const MetricFamily& family, std::size_t member) {
-    const std::string labels = labels_of(family, member);
+    const std::string labels = prometheus_labels(family, member);
     switch (family.type()) {
       case MetricType::counter:
         return line("", labels, std::to_string(member_of<Counter>(family, member).value()));
@@ -109,6 +97,18 @@ class Page {
 
 }  // namespace
 
+std::string prometheus_labels(const MetricFamily& family, std::size_t member) {
+  std::string out;
+  for (std::size_t i = 0; i < family.definition().labels.size(); ++i) {
+    if (!out.empty()) out += ',';
+    out += family.definition().labels[i];
+    out += "=\"";
+    append_value(out, family.values(member)[i]);
+    out += '"';
+  }
+  return out;
+}
+
 std::string prometheus_number(double value) {
   char digits[32];
   const auto end = std::to_chars(std::begin(digits), std::end(digits), value);
@@ -116,8 +116,12 @@ std::string prometheus_number(double value) {
 }
 
 std::string prometheus_text(const Metrics& metrics) {
+  std::vector<const MetricFamily*> families;
+  for (const auto& family : metrics.families()) families.push_back(family.get());
+  std::sort(families.begin(), families.end(),
+            [](const auto* a, const auto* b) { return a->definition().name < b->definition().name; });
   Page page;
-  for (const MetricFamily* family : metrics.families()) page.add(*family);
+  for (const MetricFamily* family : families) page.add(*family);
   return page.take();
 }
 

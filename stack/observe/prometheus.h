@@ -13,6 +13,9 @@ inline constexpr std::string_view kPrometheusContentType = "text/plain; version=
 // Families by name, members by their label values: the same counts make the same text.
 std::string prometheus_text(const Metrics& metrics);
 
+// A member's labels as the format writes them: dir="inbound",transport="tcp".
+std::string prometheus_labels(const MetricFamily& family, std::size_t member);
+
 // A number as the format writes it: the shortest that reads back as the same.
 std::string prometheus_number(double value);
 

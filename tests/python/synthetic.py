@@ -43,12 +43,14 @@ PING = [("time_ns", "<i8"), ("node", "<u4"), ("peer", "<u4"), ("rtt_ns", "<i8")]
 EVENT = [("time_ns", "<i8"), ("name", "S64"), ("detail", "S256")]
 SAMPLE = [("time_ns", "<i8"), ("series", "<u2"), ("value", "<f8")]
 COUNTER = [("node", "<u4"), ("counter", "<u2"), ("value", "<u8")]
+METRIC_SERIES = [("name", "S96"), ("labels", "S256")]
+METRIC = [("time_ns", "<i8"), ("series", "<u4"), ("value", "<f8")]
 
 TABLES: dict[str, list[tuple[str, str]]] = {
     "nodes": NODE, "topics": NAME, "protocols": NAME, "series": NAME, "counter_names": NAME, "messages": MESSAGE,
     "subscriptions": SUBSCRIPTION, "deliveries": ARRIVAL, "duplicates": ARRIVAL, "rejections": ARRIVAL + [("error", "u1")],
     "connections": CONNECTION, "mesh": MESH, "bytes": BYTES, "pings": PING, "events": EVENT, "samples": SAMPLE,
-    "counters": COUNTER,
+    "counters": COUNTER, "metric_series": METRIC_SERIES, "metrics": METRIC,
 }  # fmt: skip
 
 # City, country, latitude, longitude, share of the nodes.

@@ -60,9 +60,48 @@ def small(path, **attributes):
             "events": [(4 * S, "cut", "Europe")],
             "samples": [(0, 0, 4.0), (0, 1, 9.5), (S, 0, 3.0)],
             "counters": [(0, 1, 5), (2, 0, 1)],
+            "metric_series": [
+                ("dials_total", 'dir="in"'),
+                ("dials_total", r'dir="o\\u\"t\n"'),
+                ("took_seconds_bucket", 'le="0.5"'),
+                ("took_seconds_bucket", 'le="+Inf"'),
+                ("open", ""),
+            ],
+            "metrics": [
+                (1 * S, 0, 3.0),
+                (2 * S, 1, 7.0),
+                (2 * S, 2, 1.0),
+                (2 * S, 3, 4.0),
+                (3 * S, 0, 5.0),
+                (3 * S, 4, -2.0),
+                (3 * S, 4, 2.0),
+            ],
         },
         **attributes,
     )
+
+
+def test_metrics_keep_their_value_until_it_changes(tmp_path):
+    run = load(small(tmp_path / "run.h5"))
+    everything = run.metrics()
+    assert list(everything.columns) == ["name", "labels", "time", "value"]
+    dials = everything[everything["labels"] == 'dir="in"']
+    assert dials[["time", "value"]].values.tolist() == [[1.0, 3.0], [2.0, 3.0], [3.0, 5.0]]
+    dials = run.metrics("dials_total")
+    assert list(dials.columns) == ["time", "dir", "value"]
+    assert dials[dials["time"] == 3.0][["dir", "value"]].values.tolist() == [["in", 5.0], ['o\\u"t\n', 7.0]]
+    buckets = run.metrics("took_seconds_bucket")
+    assert buckets[["time", "le", "value"]].values.tolist() == [
+        [2.0, 0.5, 1.0],
+        [2.0, math.inf, 4.0],
+        [3.0, 0.5, 1.0],
+        [3.0, math.inf, 4.0],
+    ]
+    assert run.metrics("open").values.tolist() == [[3.0, 2.0]]
+    with pytest.raises(
+        ConfigError, match="no metric 'closed'; it has dials_total, open, took_seconds_bucket"
+    ):
+        run.metrics("closed")
 
 
 def test_tables(tmp_path):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import mesocosm as mc
 import numpy as np
@@ -256,3 +260,57 @@ def test_full_disk_keeps_the_record(record: Path) -> None:
     run = mc.load(record)
     assert len(run.nodes) == 300 and 0 < len(run.messages) < 49
     assert run.ended.startswith("disk full")
+
+
+def test_metrics_of_the_record_are_what_happened(record: Path) -> None:
+    run = gossip_world(metrics_every="500ms").run("15s", out=record)
+    delivered = run.metrics("libp2p_gossipsub_messages_delivered_total")
+    assert delivered["topic"].unique().tolist() == ["blocks"]
+    assert delivered["value"].iloc[-1] == len(run.deliveries)
+    assert np.allclose(np.diff(delivered["time"])[:-1], 0.5)
+    at_ten = delivered.loc[delivered["time"] == 10.0, "value"].item()
+    assert at_ten == (run.deliveries["time"] < 10).sum()
+    opened = run.metrics("libp2p_swarm_connections_opened_total").groupby("dir")["value"].max()
+    assert opened.to_dict() == (
+        run.connections[run.connections["change"] == "opened"].groupby("direction").size().to_dict()
+    )
+    latency = run.metrics("libp2p_swarm_handshake_latency_seconds_bucket")
+    assert latency.loc[latency["le"] == math.inf, "value"].max() == opened["outbound"]
+
+
+def test_a_record_without_metrics(record: Path) -> None:
+    run = gossip_world(metrics_every=None).run("3s", out=record)
+    assert run.metrics().empty
+
+
+def test_logs_go_to_a_file_and_repeat(tmp_path: Path) -> None:
+    logs = []
+    for name in "ab":
+        path = tmp_path / f"{name}.log"
+        gossip_world(log="swarm=debug,gossipsub=info", log_file=path, log_format="json").run("4s")
+        logs.append(path.read_text())
+    assert logs[0] == logs[1]
+    lines = [json.loads(line) for line in logs[0].splitlines()]
+    assert {line["component"] for line in lines} == {"swarm", "gossipsub"}
+    assert sum(line["msg"] == "subscribed" for line in lines) == 30
+    times = [float(line["time"]) for line in lines]
+    assert times == sorted(times) and 0 < times[-1] < 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"log": "swam=debug"}, "no log component 'swam': one of node, swarm"),
+        ({"log": "loud"}, "no log level 'loud': one of debug, info, warn, error, off"),
+        ({"log": 3}, "log must be levels such as"),
+        (
+            {"log": "info", "log_file": "/no/such/folder/log"},
+            "cannot log to /no/such/folder/log: No such file",
+        ),
+        ({"log_format": "xml"}, "no log format 'xml': one of text, json"),
+        ({"metrics_every": 0}, "metrics_every must be longer than zero"),
+    ],
+)
+def test_what_cannot_be_observed_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(mc.ConfigError, match=re.escape(message)):
+        mc.World(**arguments)

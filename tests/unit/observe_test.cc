@@ -65,6 +65,18 @@ TEST_CASE("label values beyond the bound are counted as others", "[observe]") {
   CHECK(dialed.with({"in", "3"}).value() == 2);
 }
 
+TEST_CASE("long label values are cut, and found again", "[observe]") {
+  Metrics metrics;
+  Family<Counter>& dialed = metrics.of<SomeMetrics>().dialed;
+  const std::string longest(MetricFamily::kMaxValueSize, 'x');
+  dialed.with({"in", longest + "y"}).add();
+  dialed.with({"in", longest + "z"}).add();
+  dialed.with({"in", longest}).add();
+  REQUIRE(dialed.size() == 1);
+  CHECK(dialed.values(0)[1] == longest);
+  CHECK(dialed.member(0).value() == 3);
+}
+
 TEST_CASE("a histogram's bucket holds what is up to its bound", "[observe]") {
   Metrics metrics;
   Histogram& took = metrics.of<SomeMetrics>().took.with({"in"});
@@ -128,7 +140,7 @@ TEST_CASE("log levels are read, and mistakes named", "[observe]") {
   CHECK_FALSE(LogLevels().any());
   CHECK(LogLevels::parse("ping=error")->any());
   CHECK(LogLevels::parse("swarn=debug").error().detail ==
-        "no log component 'swarn': one of node, swarm, transport, identify, ping, perf, gossipsub, metrics");
+        "no log component 'swarn': one of node, swarm, transport, identify, ping, gossipsub, metrics");
   CHECK(LogLevels::parse("swarm=loud").error().detail ==
         "no log level 'loud': one of debug, info, warn, error, off");
   CHECK(LogLevels::parse("").error().detail == "no log level '': one of debug, info, warn, error, off");

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sim/record/metric_sampler.h"
 #include "sim/record/recorder.h"
 #include "sim/record/table_file.h"
 #include "stack/base/rng.h"
@@ -288,4 +289,53 @@ TEST_CASE("what an event costs", "[.record-cost]") {
                                             kEvents
                                      << " ns an event");
   }
+}
+
+TEST_CASE("metrics are recorded where they changed, under their names on the scrape page",
+          "[record][observe]") {
+  const TemporaryFile file("metrics");
+  Metrics metrics;
+  Family<Counter>& dials = metrics.counter({"dials_total", "Dials", {"dir"}});
+  Histogram& took = metrics.histogram({"took_seconds", "Time", {}, {0.5, 2}}).with({});
+  {
+    auto recorder = open(file.path, 1);
+    MetricSampler sampler(metrics, *recorder);
+    dials.with({"out"}).add(3);
+    sampler.sample(at(1s));
+    sampler.sample(at(2s));  // nothing changed
+    took.observe(1.5);
+    dials.with({"in"}).add();
+    sampler.sample(at(3s));
+    CHECK(recorder->close("complete", at(3s)));
+  }
+  const auto series = rows_of(file.path, "metric_series");
+  constexpr std::size_t kSeriesSize = 96 + 256, kRowSize = 8 + 4 + 8;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < series.size(); i += kSeriesSize) {
+    names.push_back(std::string(reinterpret_cast<const char*>(&series[i])) + "{" +
+                    reinterpret_cast<const char*>(&series[i + 96]) + "}");
+  }
+  const std::vector<std::string> expected = {"dials_total{dir=\"out\"}",
+                                             "took_seconds_bucket{le=\"0.5\"}",
+                                             "took_seconds_bucket{le=\"2\"}",
+                                             "took_seconds_bucket{le=\"+Inf\"}",
+                                             "took_seconds_sum{}",
+                                             "took_seconds_count{}",
+                                             "dials_total{dir=\"in\"}"};
+  CHECK(names == expected);
+  const auto rows = rows_of(file.path, "metrics");
+  struct Value {
+    std::int64_t seconds;
+    std::uint32_t series;
+    double value;
+    bool operator==(const Value&) const = default;
+  };
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < rows.size(); i += kRowSize) {
+    values.push_back({field<std::int64_t>(rows, i) / 1'000'000'000, field<std::uint32_t>(rows, i + 8),
+                      field<double>(rows, i + 12)});
+  }
+  const std::vector<Value> told = {{1, 0, 3}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0},   {1, 4, 0}, {1, 5, 0},
+                                   {3, 6, 1}, {3, 2, 1}, {3, 3, 1}, {3, 4, 1.5}, {3, 5, 1}};
+  CHECK((values == told));
 }
