@@ -44,12 +44,16 @@ NodeConfig node_config(const Options& options, IdentifyEvents* events) {
 
 }  // namespace
 
-Host::Host(AsioLoop& loop)
-    : network_(loop), rng_(random_seed(entropy_)), env_{loop, network_, rng_, entropy_, trace_} {}
+Host::Host(AsioLoop& loop, const LogLevels& levels)
+    : network_(loop),
+      rng_(random_seed(entropy_)),
+      log_file_(LogFile::open("-", LogFormat::text).value()),
+      log_(levels, *log_file_, loop, NodeLog::Times::utc, {}),
+      env_{loop, network_, rng_, entropy_, trace_, Metrics::discarded(), log_} {}
 
 Result<std::unique_ptr<Host>> Host::make(AsioLoop& loop, const Options& options, IdentifyEvents* events) {
   if (options.websocket) return fail(ErrorCode::unsupported, "--transport ws");
-  std::unique_ptr<Host> host(new Host(loop));
+  std::unique_ptr<Host> host(new Host(loop, options.log));
   const TransportFactory tcp = [&](const TransportHost& of) {
     return std::make_unique<TcpTransport>(of.env, of.key, of.protocols, tcp_options(options), &of.traffic);
   };

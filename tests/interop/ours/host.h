@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "stack/asio/asio_env.h"
+#include "stack/env/node_log.h"
 #include "stack/node/node.h"
 #include "tests/interop/ours/options.h"
 
@@ -23,12 +24,14 @@ class Host {
   std::vector<Multiaddr> addresses() const;
 
  private:
-  explicit Host(AsioLoop& loop);
+  Host(AsioLoop& loop, const LogLevels& levels);
 
   AsioNetwork network_;
   SystemEntropy entropy_;
   Rng rng_;
   NoTrace trace_;
+  std::unique_ptr<LogFile> log_file_;
+  NodeLog log_;
   Env env_;
   std::unique_ptr<Node> node_;
 };

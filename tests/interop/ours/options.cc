@@ -1,6 +1,7 @@
 #include "tests/interop/ours/options.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <initializer_list>
 #include <string_view>
 #include <utility>
@@ -102,6 +103,11 @@ Result<Options> parse_options(std::span<char*> arguments) {
   Parser parser(arguments);
   while (parser.next()) parse_one(parser, options);
   if (!parser.error().ok()) return tl::unexpected(parser.error());
+  if (const char* const wanted = std::getenv("MESOCOSM_LOG")) {
+    const auto levels = LogLevels::parse(wanted);
+    if (!levels) return fail(ErrorCode::bad_encoding, "MESOCOSM_LOG: " + levels.error().detail);
+    options.log = *levels;
+  }
   return options;
 }
 

@@ -8,6 +8,7 @@
 
 #include "stack/base/result.h"
 #include "stack/base/time.h"
+#include "stack/observe/log.h"
 
 namespace mesocosm::interop {
 
@@ -21,6 +22,7 @@ struct Options {
   bool checksums = false;
   std::optional<std::uint64_t> seed;  // of the identity
   Duration time_limit = 120s;
+  LogLevels log;  // what is logged to standard error: the environment variable MESOCOSM_LOG
 
   Bench bench = Bench::none;
   std::uint32_t nodes = 10;
@@ -29,7 +31,7 @@ struct Options {
   std::uint32_t size = 1000;
 };
 
-// Error: bad_encoding, naming the argument that is wrong.
+// Error: bad_encoding, naming the argument or the variable that is wrong.
 Result<Options> parse_options(std::span<char*> arguments);
 
 }  // namespace mesocosm::interop

@@ -209,10 +209,6 @@ void Peer::on_identify_failed(const PeerId& peer, const Error& error) {
   log("identify " + peer.to_string() + ": " + error.message());
 }
 
-void Peer::on_inbound_failed(const Multiaddr& remote, const Error& error) {
-  log("inbound " + remote.to_string() + ": " + error.message());
-}
-
 // ---- Commands ----
 
 void Peer::on_input(Bytes bytes) {

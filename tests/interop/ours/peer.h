@@ -55,7 +55,6 @@ class Peer final : private AsioInput::Events, private SwarmObserver, private Ide
   void on_dial_failed(const PeerId& peer, const Error& error) override;
   void on_identified(const PeerId& peer, const IdentifyFacts& facts) override;
   void on_identify_failed(const PeerId& peer, const Error& error) override;
-  void on_inbound_failed(const Multiaddr& remote, const Error& error) override;
 
   void execute(std::string_view line);
   void dispatch(const Command& command);

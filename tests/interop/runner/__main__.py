@@ -17,8 +17,8 @@ from pathlib import Path
 
 from checks import MESH_TESTS, PAIR_TESTS, Mesh, Pair, Programs
 from matrix import Cell, Combination, Matrix
-from peers import Failure, Program
-from results import Outcome, Results, print_table, rows_of
+from peers import Failure, Program, require
+from results import NOT_CONNECTED, Outcome, Results, print_table, rows_of
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -96,7 +96,7 @@ class Runner:
             for test in tests:
 
                 async def body() -> None:
-                    require_reachable(reachable)
+                    require(reachable, NOT_CONNECTED)
                     await pair.ready(connected=test != "connect")
                     await PAIR_TESTS[test](pair)
 
@@ -145,11 +145,6 @@ class Runner:
         verdict = "all as expected" if not wrong else "wrong: " + ", ".join(wrong)
         seconds = sum(outcome.seconds for outcome in outcomes)
         print(f"{row}: {len(outcomes)} tests in {seconds:.1f} s, {verdict}", file=sys.stderr, flush=True)
-
-
-def require_reachable(reachable: bool) -> None:
-    if not reachable:
-        raise Failure("the two do not connect (see the cell of connect)")
 
 
 def find_programs(build: Path, ours: Path, needed: set[str]) -> Programs:
@@ -204,7 +199,7 @@ def report(matrix: Matrix, selection: Selection, results: Results) -> int:
     known_count = sum(results.known_reasons().values())
     passed = sum(outcome.failure is None for outcome in results.outcomes.values())
     print(
-        f"{passed} cells pass, {known_count} fail for a known reason, {len(faults)} are wrong: {results.path}"
+        f"{passed} cells pass, {known_count} fail for a known reason, {results.wrong()} are wrong: {results.path}"
     )
     return 1 if faults else 0
 

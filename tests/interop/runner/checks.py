@@ -16,6 +16,7 @@ from peers import Failure, Line, Peer, Program, require
 SECURITY_IDS = {"noise": "/noise", "tls": "/tls/1.0.0"}
 MUXER_ID = "/yamux/1.0.0"
 SPOKEN = ("/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0", "/perf/1.0.0", "/interop/echo/1.0.0")
+LOGGED = {"MESOCOSM_LOG": "info,swarm=debug"}  # ours tells why connections end
 NOBODY = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X"  # a valid peer id that no peer has
 TIME_LIMIT = 300  # seconds after which a peer ends itself, should the runner have died
 
@@ -72,7 +73,7 @@ class Pair:
         name = f"{len(self._started)}-{role}-{implementation}"
         options = ["--transport", row.transport, "--security", row.security, "--checksums"]
         options += ["--time-limit", str(TIME_LIMIT), *arguments]
-        peer = await Peer.start(self._programs[implementation], name, self._folder, options)
+        peer = await Peer.start(self._programs[implementation], name, self._folder, options, LOGGED)
         self._started.append(peer)
         return peer
 
@@ -330,7 +331,7 @@ class Mesh:
         try:
             for number, implementation in enumerate(order):
                 name = f"{number}-{implementation}"
-                mesh.nodes.append(await Peer.start(programs[implementation], name, folder, options))
+                mesh.nodes.append(await Peer.start(programs[implementation], name, folder, options, LOGGED))
             for one, other in mesh._edges():
                 await mesh.nodes[one].ask("dial", addr=mesh.nodes[other].addresses[0])
                 mesh.degrees[one] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,14 @@ class Peer:
     _next: int = 1
 
     @classmethod
-    async def start(cls, program: Program, name: str, folder: Path, arguments: list[str]) -> Peer:
+    async def start(
+        cls,
+        program: Program,
+        name: str,
+        folder: Path,
+        arguments: list[str],
+        environment: dict[str, str] | None = None,
+    ) -> Peer:
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / f"{name}.log"
         with log.open("wb") as errors:
@@ -70,6 +78,7 @@ class Peer:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
+                env={**(environment or {}), **os.environ},
                 limit=LONGEST_LINE,
             )
         peer = cls(name, program.implementation, process, log)

@@ -12,6 +12,9 @@ from pathlib import Path
 from matrix import Cell, Combination, KnownFailure, Matrix
 
 
+NOT_CONNECTED = "the two do not connect"  # why the tests behind a failed one of connecting fail
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`failure` is why it failed, or None; `known` is how and why it has to fail, or None."""
@@ -69,21 +72,29 @@ class Results:
             file.write(outcome.line() + "\n")
 
     def faults(self, wanted: Iterable[Cell]) -> list[str]:
-        """Everything that is not as it should be, one line each."""
+        """Everything that is not as it should be, one line each; what only follows is counted."""
         faults = []
+        unreachable = Counter[Combination]()
         for cell in wanted:
             outcome = self.outcomes.get(cell)
             if outcome is None:
                 faults.append(f"{cell}: did not run")
             elif outcome.right:
                 continue
+            elif outcome.failure == NOT_CONNECTED:
+                unreachable[cell.combination] += 1
             elif outcome.failure is not None:
                 faults.append(f"{cell}: {outcome.failure}\n    logs: {outcome.logs}")
             elif outcome.known is not None:
                 faults.append(
                     f"{cell}: passes, though expected.json says that it cannot: {outcome.known.reason}"
                 )
+        for row, count in unreachable.items():
+            faults.append(f"{row}: {count} more tests, for {NOT_CONNECTED}")
         return faults
+
+    def wrong(self) -> int:
+        return sum(not outcome.right for outcome in self.outcomes.values())
 
     def known_reasons(self) -> dict[str, int]:
         """Why cells fail that are expected to, with the number of cells."""
