@@ -6,12 +6,13 @@ import asyncio
 import functools
 import hashlib
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matrix import Combination
-from peers import Failure, Line, Peer, Program, require
+from peers import ANSWER_LIMIT, Failure, Line, Peer, Program, require
 
 SECURITY_IDS = {"noise": "/noise", "tls": "/tls/1.0.0"}
 MUXER_ID = "/yamux/1.0.0"
@@ -83,10 +84,17 @@ class Pair:
             self._listener = await self.start("listener", self.combination.listener)
         if self._dialer is None or not self._dialer.alive:
             self._dialer = await self.start("dialer", self.combination.dialer)
-        if connected and self.listener.id not in (await self.dialer.ask("connections"))["peers"]:
-            before = self.listener.mark()
+        if connected:
+            await self._connect()
+
+    async def _connect(self) -> None:
+        """Both agree that they are connected. No event is waited for: go-libp2p-pubsub may be quicker to dial again."""
+        if self.listener.id not in (await self.dialer.ask("connections"))["peers"]:
             await self.dialer.ask("dial", addr=self.listener.addresses[0])
-            await self.listener.event(before, ev="connected", peer=self.dialer.id)  # it may be a little later
+        deadline = time.monotonic() + ANSWER_LIMIT
+        while self.dialer.id not in (await self.listener.ask("connections"))["peers"]:
+            require(time.monotonic() < deadline, f"{self.listener.name} does not see {self.dialer.name}")
+            await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         for peer in self._started:
