@@ -43,7 +43,7 @@ def _shared(command: Command) -> Command:
             "--security",
             metavar="LIST",
             default="",
-            help="What to offer and accept, the best first: noise,tls.  [default: all]",
+            help="What to offer and accept, the best first.  [default: noise,tls]",
         ),
     ):
         command = option(command)

