@@ -30,7 +30,7 @@ void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
   if (departure.lost > 0) return;
   Flight& flight = *flights_.take();
   flight.fabric = this;
-  flight.packet = std::move(packet);
+  flight.packet = packet;
   flight.from = from;
   flight.to = to;
   flight.wire = wire;
@@ -47,20 +47,20 @@ void Flight::on_timer() {
     return links.kernel().arm(*this, place.at);
   }
   links.kernel().absorb(std::uint64_t{to} << 32 | wire);
-  ns3::Ptr<ns3::Packet> arrived = std::move(packet);
+  const ns3::Ptr<ns3::Packet> arrived = packet;
   AccessDevice& device = *fabric->devices_[to];
   done();
-  device.receive(std::move(arrived));
+  device.receive(arrived);
 }
 
 bool AccessDevice::Send(ns3::Ptr<ns3::Packet> packet, const ns3::Address&, std::uint16_t protocol) {
   if (protocol != ns3::Ipv4L3Protocol::PROT_NUMBER) return false;
-  fabric_.send(host_, std::move(packet));
+  fabric_.send(host_, packet);
   return true;
 }
 
 void AccessDevice::receive(ns3::Ptr<ns3::Packet> packet) {
-  receive_(this, std::move(packet), ns3::Ipv4L3Protocol::PROT_NUMBER, GetAddress());
+  receive_(this, packet, ns3::Ipv4L3Protocol::PROT_NUMBER, GetAddress());
 }
 
 ns3::Address AccessDevice::GetAddress() const {

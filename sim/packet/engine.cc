@@ -68,8 +68,7 @@ class EngineImpl final : public ns3::SimulatorImpl {
   }
   ns3::EventId ScheduleNow(ns3::EventImpl* event) override { return place(ns3::Time(0), event, context_); }
   ns3::EventId ScheduleDestroy(ns3::EventImpl* event) override {
-    const ns3::EventId id(ns3::Ptr<ns3::EventImpl>(event, false), now(), kNoContext,
-                          ns3::EventId::UID::DESTROY);
+    ns3::EventId id(ns3::Ptr<ns3::EventImpl>(event, false), now(), kNoContext, ns3::EventId::UID::DESTROY);
     at_end_.push_back(id);
     return id;
   }

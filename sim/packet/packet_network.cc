@@ -87,7 +87,7 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   packet::TcpEnd& add(ns3::Ptr<ns3::Socket> socket, const Endpoint& local, const Endpoint& remote,
                       bool connected) {
     return *ends.emplace_back(
-        std::make_unique<packet::TcpEnd>(kernel, *this, std::move(socket), local, remote, connected));
+        std::make_unique<packet::TcpEnd>(kernel, *this, socket, local, remote, connected));
   }
   // A host listens there, or on all its addresses.
   bool listening(HostIndex host, std::uint16_t port) const { return listeners.contains({host, port}); }
@@ -110,7 +110,7 @@ class HostListener final : public Listener {
  public:
   HostListener(PacketNetwork::Impl& network, HostIndex host, ns3::Ptr<ns3::Socket> socket, const Endpoint& at,
                Events& events)
-      : network_(network), host_(host), socket_(std::move(socket)), at_(at), events_(events) {
+      : network_(network), host_(host), socket_(socket), at_(at), events_(events) {
     network_.listeners[{host_, at_.port}] = this;
     socket_->Listen();
   }
@@ -146,7 +146,7 @@ class HostListener final : public Listener {
 class DatagramSocket final : public Datagrams {
  public:
   DatagramSocket(Kernel& kernel, ns3::Ptr<ns3::Socket> socket, const Endpoint& at, Events& events)
-      : kernel_(kernel), socket_(std::move(socket)), at_(at), events_(events) {
+      : kernel_(kernel), socket_(socket), at_(at), events_(events) {
     socket_->SetRecvCallback(ns3::MakeCallback(&DatagramSocket::on_arrival, this));
   }
   ~DatagramSocket() override {
@@ -231,14 +231,14 @@ class HostNetwork final : public Network {
     (*socket)->SetAcceptCallback(ns3::MakeNullCallback<bool, ns3::Ptr<ns3::Socket>, const ns3::Address&>(),
                                  ns3::MakeCallback(&HostNetwork::on_new, this));
     const Endpoint local = {at.ip, local_of(**socket).port};
-    return std::make_unique<HostListener>(network_, host_, std::move(*socket), local, events);
+    return std::make_unique<HostListener>(network_, host_, *socket, local, events);
   }
 
   Result<std::unique_ptr<Datagrams>> bind(const Endpoint& at, Datagrams::Events& events) override {
     auto socket = bound(at, ns3::UdpSocketFactory::GetTypeId());
     if (!socket) return tl::unexpected<Error>(std::move(socket.error()));
     const Endpoint local = {at.ip, local_of(**socket).port};
-    return std::make_unique<DatagramSocket>(network_.kernel, std::move(*socket), local, events);
+    return std::make_unique<DatagramSocket>(network_.kernel, *socket, local, events);
   }
 
   std::unique_ptr<Resolution> resolve(std::string_view name, RecordType type,
@@ -271,7 +271,7 @@ class HostNetwork final : public Network {
   // A forked socket brings this callback along from its listener, which may be gone by now.
   void on_new(ns3::Ptr<ns3::Socket> socket, const ns3::Address& from) {
     const Endpoint local = seen(local_of(*socket));
-    TcpEnd& end = network_.add(std::move(socket), local, seen(from_ns3(from)), true);
+    TcpEnd& end = network_.add(socket, local, seen(from_ns3(from)), true);
     const auto listener = network_.listeners.find({host_, local.port});
     if (listener != network_.listeners.end()) {
       listener->second->take(end);
