@@ -11,9 +11,10 @@ namespace {
 enum Type : std::uint8_t { kData = 0, kWindowUpdate = 1, kPing = 2, kGoAway = 3 };
 enum Flags : std::uint16_t { kSyn = 1, kAck = 2, kFin = 4, kRst = 8 };
 
-constexpr std::size_t kQuantum = 16 * 1024;     // a stream's share of a round when several want to send
-constexpr std::size_t kHighWater = 256 * 1024;  // unsent bytes at which a stream stops asking for more
-constexpr std::size_t kLeastData = 1024;        // no shorter frame only because the buffer ends
+constexpr std::size_t kQuantum = 16 * 1024;       // a stream's share of a round when several want to send
+constexpr std::size_t kHighWater = 256 * 1024;    // unsent bytes at which a stream stops asking for more
+constexpr std::size_t kLowHighWater = 16 * 1024;  // the same while the session has too many
+constexpr std::size_t kLeastData = 1024;          // no shorter frame only because the buffer ends
 constexpr std::uint32_t kLastId = 0xfffffff0;
 constexpr std::size_t kMaxQueuedControl = 1024;  // answers that a peer may make us owe it
 
@@ -48,9 +49,11 @@ YamuxStream* Yamux::Fifo::pop() {
   return stream;
 }
 
+// From the back: a stream that goes at once has just come.
 void Yamux::Fifo::erase(YamuxStream* stream) {
-  const auto at = std::find(items_.begin() + static_cast<std::ptrdiff_t>(head_), items_.end(), stream);
-  if (at != items_.end()) items_.erase(at);
+  const auto end = items_.rend() - static_cast<std::ptrdiff_t>(head_);
+  const auto at = std::find(items_.rbegin(), end, stream);
+  if (at != end) items_.erase(std::next(at).base());
   tidy();
 }
 
@@ -164,8 +167,10 @@ YamuxStream& Yamux::open(Time now) {
 
 void Yamux::write(YamuxStream& stream, Bytes bytes) {
   if (stream.has(YamuxStream::kReset | YamuxStream::kFinWanted)) return;
+  unsent_ += bytes.size();
   stream.outgoing_.push(std::move(bytes));
-  if (stream.outgoing_.bytes() >= kHighWater) stream.set(YamuxStream::kFull);
+  if (stream.outgoing_.bytes() >= high_water()) stream.set(YamuxStream::kFull);
+  if (!crowded_ && unsent_ >= config_.max_unsent) on_crowded();
   schedule(stream);
 }
 
@@ -181,7 +186,7 @@ void Yamux::reset(YamuxStream& stream, std::uint32_t code) {
   deactivate(stream);
   stream.set(YamuxStream::kReset);
   stream.incoming_.clear();
-  stream.outgoing_.clear();
+  drop_outgoing(stream);
   if (told) control(kWindowUpdate, kRst, stream.id_, code);
 }
 
@@ -209,7 +214,37 @@ void Yamux::release(YamuxStream& stream) {
 
 std::size_t Yamux::writable(const YamuxStream& stream) const {
   if (stream.has(YamuxStream::kReset | YamuxStream::kFinWanted | YamuxStream::kFull)) return 0;
-  return kHighWater - stream.outgoing_.bytes();
+  return high_water() - stream.outgoing_.bytes();
+}
+
+std::size_t Yamux::high_water() const { return crowded_ ? kLowHighWater : kHighWater; }
+
+// All streams together have too much to send: each makes do with little until half of it is gone, so that those that
+// the peer does not read leave the others room.
+void Yamux::on_crowded() {
+  crowded_ = true;
+  for (YamuxStream* stream : streams_) {
+    if (stream->outgoing_.bytes() >= kLowHighWater) stream->set(YamuxStream::kFull);
+  }
+}
+
+void Yamux::on_sent(std::size_t size) {
+  unsent_ -= size;
+  if (!crowded_ || unsent_ > config_.max_unsent / 2) return;
+  crowded_ = false;
+  for (YamuxStream* stream : streams_) ask_for_more(*stream);
+}
+
+void Yamux::ask_for_more(YamuxStream& stream) {
+  if (!stream.has(YamuxStream::kFull) || stream.outgoing_.bytes() > high_water() / 2) return;
+  stream.clear(YamuxStream::kFull);
+  if (!stream.has(YamuxStream::kReset | YamuxStream::kFinWanted)) notice(stream, YamuxStream::kWritableEvent);
+}
+
+void Yamux::drop_outgoing(YamuxStream& stream) {
+  const std::size_t size = stream.outgoing_.bytes();
+  stream.outgoing_.clear();
+  on_sent(size);
 }
 
 void Yamux::ping(Time now) {
@@ -270,7 +305,7 @@ Result<void> Yamux::on_header(const Header& header, Time now) {
   switch (header.type) {
     case kData:
     case kWindowUpdate:
-      if (control_.size() > kMaxQueuedControl) return violation("the peer does not read answers");
+      if (control_.size() > kMaxQueuedControl) return violation("more answers are owed than the peer takes");
       return on_stream_frame(header, now);
     case kPing:
       return on_ping(header, now);
@@ -297,6 +332,7 @@ Result<void> Yamux::on_stream_frame(const Header& header, Time now) {
   if (stream == nullptr) return {};  // refused, or closed while this was under way: its data is skipped
   if (stream->has(YamuxStream::kUnacked)) on_acknowledged(*stream);
   if ((header.flags & kRst) != 0) {
+    if (stream->has(YamuxStream::kOpenedEvent)) return forget(*stream);
     on_reset(*stream, header.type == kWindowUpdate ? header.length : 0);
     free_if_done(*stream);
     return {};
@@ -369,8 +405,16 @@ void Yamux::on_reset(YamuxStream& stream, std::uint32_t code) {
   deactivate(stream);
   stream.set(YamuxStream::kReset | YamuxStream::kResetByPeer);
   stream.reset_code_ = code;
-  stream.outgoing_.clear();
+  drop_outgoing(stream);
   notice(stream, YamuxStream::kClosedEvent);
+}
+
+// Opened and reset before anybody heard of it: as if it had never been, so that a flood of such streams costs little.
+Result<void> Yamux::forget(YamuxStream& stream) {
+  deactivate(stream);
+  stream.set(YamuxStream::kReset | YamuxStream::kReleased);
+  free_if_done(stream);
+  return {};
 }
 
 void Yamux::on_acknowledged(YamuxStream& stream) {
@@ -393,7 +437,7 @@ Result<void> Yamux::on_ping(const Header& header, Time now) {
     }
     return {};
   }
-  if (control_.size() > kMaxQueuedControl) return violation("the peer does not read answers");
+  if (control_.size() > kMaxQueuedControl) return violation("more answers are owed than the peer takes");
   control(kPing, kAck, 0, header.length);
   return {};
 }
@@ -520,6 +564,7 @@ bool Yamux::fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& a
   if (n > 0) {
     put_header(out, at, kData, flags, stream.id_, static_cast<std::uint32_t>(n));
     stream.outgoing_.copy_out(out.subspan(at, n));
+    on_sent(n);
     at += n;
     stream.send_credit_ -= static_cast<std::uint32_t>(n);
     flags = 0;
@@ -533,10 +578,7 @@ bool Yamux::fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& a
   } else if (flags != 0) {
     put_header(out, at, kWindowUpdate, flags, stream.id_, 0);
   }
-  if (stream.has(YamuxStream::kFull) && stream.outgoing_.bytes() <= kHighWater / 2) {
-    stream.clear(YamuxStream::kFull);
-    if (!stream.has(YamuxStream::kFinWanted)) notice(stream, YamuxStream::kWritableEvent);
-  }
+  ask_for_more(stream);
   if (fin) {
     if (stream.has(YamuxStream::kFinReceived)) deactivate(stream);
     stream.set(YamuxStream::kFinSent);

@@ -31,7 +31,8 @@ struct YamuxConfig {
   std::uint32_t max_window = 16 * 1024 * 1024;         // bytes a stream; the initial window: no tuning
   std::uint64_t max_window_growth = 64 * 1024 * 1024;  // bytes above the initial windows, over all streams
   std::uint32_t max_streams = 1024;                    // that the peer may have open; further ones are reset
-  std::uint32_t ack_backlog = 256;                     // of ours, not acknowledged yet; further ones wait
+  std::uint64_t max_unsent = 4 * 1024 * 1024;  // bytes over all streams, at which each asks for little
+  std::uint32_t ack_backlog = 256;             // of ours, not acknowledged yet; further ones wait
 };
 
 class Yamux;
@@ -190,6 +191,7 @@ class Yamux {
   void on_body(Bytes chunk);
   void on_fin(YamuxStream& stream);
   void on_reset(YamuxStream& stream, std::uint32_t code);
+  Result<void> forget(YamuxStream& stream);
   void on_acknowledged(YamuxStream& stream);
   Result<void> violation(std::string_view what);
 
@@ -206,6 +208,11 @@ class Yamux {
   void tune_window(YamuxStream& stream, Time now);
   void control(std::uint8_t type, std::uint16_t flags, std::uint32_t id, std::uint32_t length);
   bool fill_stream(YamuxStream& stream, MutableByteView out, std::size_t& at, std::size_t quantum);
+  std::size_t high_water() const;
+  void on_crowded();
+  void on_sent(std::size_t size);
+  void ask_for_more(YamuxStream& stream);
+  void drop_outgoing(YamuxStream& stream);
   static std::uint16_t take_open_flags(YamuxStream& stream);
 
   const YamuxConfig& config_;
@@ -218,6 +225,7 @@ class Yamux {
   Time ping_sent_ = kNever;
   Duration rtt_{};
   std::uint64_t growth_ = 0;  // window bytes above the initial ones
+  std::uint64_t unsent_ = 0;  // bytes waiting in all streams
   std::uint32_t next_id_;
   std::uint32_t active_ = 0;
   std::uint32_t inbound_ = 0;  // active ones that the peer opened
@@ -229,6 +237,7 @@ class Yamux {
   std::uint8_t partial_size_ = 0;
   bool body_fin_ = false;
   bool client_;
+  bool crowded_ = false;     // unsent_ has reached its limit, and not come down to half of it
   bool going_away_ = false;  // GOAWAY was queued
   bool failed_ = false;      // by a violation: input is ignored
 };

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "stack/transport/crowd_control.h"
+
 namespace mesocosm {
 namespace {
 
@@ -135,14 +137,29 @@ class TcpTransport::TcpListening final : public Listening,
   Multiaddr address() const override { return Multiaddr::tcp(listener_->local()); }
 
  private:
+  struct Pending {
+    IpAddress source;
+    std::unique_ptr<UpgradedConnection> connection;
+  };
+
   void on_accept(std::unique_ptr<ByteStream> stream) override {
-    if (pending_.size() >= transport_.max_pending_inbound_) {  // dropped: the peer sees a reset
-      events_.on_refused(Multiaddr::tcp(stream->remote()), {ErrorCode::limit, "too many handshakes under way"});
-      return;
-    }
-    auto& connection = pending_.emplace_back(std::make_unique<UpgradedConnection>(
-        transport_.context_, Direction::inbound, nullptr, Multiaddr{}, *this));
-    connection->attach(std::move(stream));
+    const IpAddress source = stream->remote().ip;
+    auto& handshake = pending_.emplace_back(
+        Pending{source, std::make_unique<UpgradedConnection>(transport_.context_, Direction::inbound, nullptr,
+                                                             Multiaddr{}, *this)});
+    handshake.connection->attach(std::move(stream));
+    if (pending_.size() > transport_.max_pending_inbound_) drop_one();
+  }
+
+  // The peer sees a reset.
+  void drop_one() {
+    std::vector<IpAddress> sources;
+    sources.reserve(pending_.size());
+    for (const Pending& pending : pending_) sources.push_back(pending.source);
+    const auto at = pending_.begin() + static_cast<std::ptrdiff_t>(crowded_out(sources));
+    const auto dropped = std::move(at->connection);
+    pending_.erase(at);
+    events_.on_refused(dropped->info().remote, {ErrorCode::limit, "too many handshakes under way"});
   }
 
   void on_upgraded(UpgradedConnection& connection) override { events_.on_connection(take(connection)); }
@@ -152,9 +169,10 @@ class TcpTransport::TcpListening final : public Listening,
   }
 
   std::unique_ptr<UpgradedConnection> take(UpgradedConnection& connection) {
-    const auto at = std::find_if(pending_.begin(), pending_.end(),
-                                 [&](const auto& pending) { return pending.get() == &connection; });
-    auto taken = std::move(*at);
+    const auto at = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& pending) {
+      return pending.connection.get() == &connection;
+    });
+    auto taken = std::move(at->connection);
     pending_.erase(at);
     return taken;
   }
@@ -162,7 +180,7 @@ class TcpTransport::TcpListening final : public Listening,
   TcpTransport& transport_;
   Listening::Events& events_;
   std::unique_ptr<Listener> listener_;
-  std::vector<std::unique_ptr<UpgradedConnection>> pending_;
+  std::vector<Pending> pending_;  // in order of arrival
 };
 
 TcpTransport::TcpTransport(Env& env, const KeyPair& identity, const ProtocolTable& protocols,

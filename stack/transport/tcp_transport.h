@@ -14,8 +14,7 @@ namespace mesocosm {
 
 struct TcpOptions {
   UpgradeOptions upgrade;
-  std::size_t max_pending_inbound =
-      256;  // handshakes a listener has under way; further connections are dropped
+  std::size_t max_pending_inbound = 256;  // handshakes a listener has under way (crowd_control.h: who goes)
 };
 
 // Outlives its dials, listenings and connections.

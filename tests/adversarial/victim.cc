@@ -4,9 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include <pthread.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "stack/base/assert.h"
 #include "tests/adversarial/memory_meter.h"
@@ -24,14 +22,7 @@ TransportFactory tcp_with(TcpOptions options) {
   };
 }
 
-struct Deaf final : GossipSubHandler {
-  void on_message(const GossipSubDelivery&) override {}
-};
-
 }  // namespace
-
-RealEnv::RealEnv(AsioLoop& loop, std::uint64_t seed)
-    : network(loop), rng(seed), env{loop, network, rng, entropy, trace} {}
 
 // Writes down why connections end.
 class Victim::Watcher final : public SwarmObserver, public IdentifyEvents {
@@ -52,54 +43,34 @@ class Victim::Watcher final : public SwarmObserver, public IdentifyEvents {
   Victim& victim_;
 };
 
-Victim::Victim(VictimOptions options) : thread_([this, options] { run(options); }) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return ready_; });
-}
+Victim::Victim(const VictimOptions& options)
+    : thread_([&](AsioLoop& loop) { begin(loop, options); }, [this] { end(); }) {}
 
-Victim::~Victim() {
-  {
-    const std::lock_guard lock(mutex_);
-    quit_ = true;
-  }
-  loop_.stop();
-  thread_.join();
-}
+Victim::~Victim() = default;
 
-void Victim::run(VictimOptions options) {
-  RealEnv env(loop_, 1);
-  Watcher watcher(*this);
-  Deaf deaf;
+void Victim::begin(AsioLoop& loop, const VictimOptions& options) {
+  env_ = std::make_unique<RealEnv>(loop, 1);
+  watcher_ = std::make_unique<Watcher>(*this);
   NodeConfig config;
   config.listen = {kLoopback};
   config.limits = options.limits;
   config.perf = true;
-  config.identify_events = &watcher;
+  config.identify_events = watcher_.get();
   if (options.gossipsub) config.gossipsub.emplace().params = *options.gossipsub;
   const TransportFactory tcp = tcp_with(options.tcp);
-  const auto node = Node::make(env.env, std::move(config), {&tcp, 1});
+  auto node = Node::make(env_->env, std::move(config), {&tcp, 1});
   MC_ASSERT(node.has_value());
-  (*node)->swarm().observe(watcher);
-  if (options.gossipsub) MC_ASSERT((*node)->gossipsub()->subscribe("topic", deaf).has_value());
-  std::unique_lock lock(mutex_);
-  node_ = node->get();
+  node_ = std::move(*node);
+  node_->swarm().observe(*watcher_);
+  if (options.gossipsub) MC_ASSERT(node_->gossipsub()->subscribe("topic", deaf_).has_value());
   peer_ = node_->peer_id();
   address_ = node_->swarm().listen_addresses().at(0);
-  ready_ = true;
-  changed_.notify_all();
-  while (!quit_) {
-    lock.unlock();
-    loop_.run();
-    lock.lock();
-    if (question_ == nullptr) continue;
-    lock.unlock();
-    (*question_)(*node_);
-    lock.lock();
-    question_ = nullptr;
-    changed_.notify_all();
-  }
-  lock.unlock();
-  (*node)->swarm().unobserve(watcher);
+}
+
+void Victim::end() {
+  node_->swarm().unobserve(*watcher_);
+  node_.reset();
+  env_.reset();
 }
 
 Complaints Victim::complaints() const {
@@ -115,56 +86,41 @@ std::size_t Victim::complaints_like(std::string_view part) const {
   return count;
 }
 
-void Victim::ask(const std::function<void(Node&)>& question) {
-  std::unique_lock lock(mutex_);
-  question_ = &question;
-  loop_.stop();
-  changed_.wait(lock, [this] { return question_ == nullptr; });
-}
-
 std::size_t Victim::memory() {
-  std::ptrdiff_t held = 0;
-  ask([&](Node&) { held = thread_memory(); });
+  const std::ptrdiff_t held = ask([](Node&) { return thread_memory(); });
   return static_cast<std::size_t>(std::max<std::ptrdiff_t>(held, 0));
-}
-
-Duration Victim::cpu() {
-  clockid_t clock{};
-  timespec time{};
-  MC_ASSERT(pthread_getcpuclockid(thread_.native_handle(), &clock) == 0 && clock_gettime(clock, &time) == 0);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 // --- Those who behave
 
-Honest::Honest(AsioLoop& loop, std::uint64_t seed, std::optional<GossipSubParams> gossipsub)
-    : loop_(loop), env_(loop, seed) {
-  NodeConfig config;
-  if (gossipsub) config.gossipsub.emplace().params = *gossipsub;
+Honest::Honest(AsioLoop& loop, Victim& victim, std::uint64_t seed)
+    : loop_(loop), victim_(victim), env_(loop, seed) {
   const TransportFactory tcp = tcp_with({});
-  auto node = Node::make(env_.env, std::move(config), {&tcp, 1});
+  auto node = Node::make(env_.env, {}, {&tcp, 1});
   MC_ASSERT(node.has_value());
   node_ = std::move(*node);
 }
 
 Honest::~Honest() = default;
 
-void Honest::connect(const Victim& victim) { node_->swarm().dial(victim.peer(), {&victim.address(), 1}); }
-
-void Honest::keep_pinging(const Victim& victim) {
-  pinged_ = victim.peer();
-  send();
-}
+void Honest::connect() { node_->swarm().dial(victim_.peer(), {&victim_.address(), 1}); }
+bool Honest::connected() const { return node_->swarm().connected(victim_.peer()); }
 
 void Honest::send() {
   sent_ = loop_.now();
+  work_ = victim_.cpu();
   pinging_ = true;
-  node_->ping()->ping(pinged_, *this);
+  node_->ping()->ping(victim_.peer(), *this);
 }
 
-void Honest::on_pong(const PeerId&, Duration round_trip) {
+void Honest::note() {
+  worst_.clock = std::max(worst_.clock, loop_.now() - sent_);
+  worst_.work = std::max(worst_.work, victim_.cpu() - work_);
+}
+
+void Honest::on_pong(const PeerId&, Duration) {
   ++pongs_;
-  worst_ = std::max(worst_, round_trip);
+  note();
   pinging_ = false;
   loop_.arm_after(next_, 10ms);
 }
@@ -175,9 +131,9 @@ void Honest::on_ping_failed(const PeerId&, const Error&) {
   loop_.arm_after(next_, 10ms);
 }
 
-Duration Honest::worst() {
-  const Duration waiting = pinging_ ? loop_.now() - sent_ : Duration::zero();
-  return std::max(std::exchange(worst_, {}), waiting);
+Wait Honest::worst() {
+  if (pinging_) note();
+  return std::exchange(worst_, {});
 }
 
 bool run_until(AsioLoop& loop, Duration limit, const std::function<bool()>& done) {
@@ -189,15 +145,15 @@ bool run_until(AsioLoop& loop, Duration limit, const std::function<bool()>& done
   return true;
 }
 
-Duration newcomer(AsioLoop& loop, const Victim& victim, std::uint64_t seed, Duration limit) {
+std::optional<Wait> newcomer(AsioLoop& loop, Victim& victim, std::uint64_t seed, Duration limit) {
   const Time begun = loop.now();
-  Honest node(loop, seed);
-  node.connect(victim);
-  const auto connected = [&] { return node.node().swarm().connected(victim.peer()); };
-  if (!run_until(loop, limit, connected)) return limit;
-  node.keep_pinging(victim);
-  run_until(loop, limit - (loop.now() - begun), [&] { return node.pongs() > 0; });
-  return std::min(limit, loop.now() - begun);
+  const Duration work = victim.cpu();
+  Honest node(loop, victim, seed);
+  node.connect();
+  if (!run_until(loop, limit, [&] { return node.connected(); })) return std::nullopt;
+  node.keep_pinging();
+  if (!run_until(loop, limit - (loop.now() - begun), [&] { return node.pongs() > 0; })) return std::nullopt;
+  return Wait{loop.now() - begun, victim.cpu() - work};
 }
 
 void need_descriptors(std::size_t count) {

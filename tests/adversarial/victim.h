@@ -2,33 +2,22 @@
 // honestly meanwhile.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "stack/asio/asio_env.h"
 #include "stack/node/node.h"
 #include "stack/transport/tcp_transport.h"
+#include "tests/adversarial/threads.h"
 
 namespace mesocosm::testing {
-
-// An Env of real sockets, with a loop that others may share.
-struct RealEnv {
-  explicit RealEnv(AsioLoop& loop, std::uint64_t seed);
-
-  AsioNetwork network;
-  Rng rng;
-  SystemEntropy entropy;
-  NoTrace trace;
-  Env env;
-};
 
 struct VictimOptions {
   TcpOptions tcp;
@@ -41,7 +30,7 @@ using Complaints = std::map<std::string, std::size_t>;
 
 class Victim final {
  public:
-  explicit Victim(VictimOptions options = {});
+  explicit Victim(const VictimOptions& options = {});
   ~Victim();
 
   const PeerId& peer() const { return peer_; }
@@ -51,53 +40,68 @@ class Victim final {
   Complaints complaints() const;
   std::size_t complaints_like(std::string_view part) const;  // whose text has this in it
 
-  // Runs `question` in the victim's thread, between turns, and waits for its end.
-  void ask(const std::function<void(Node&)>& question);
+  // In the victim's thread, between turns.
+  template <class Question>
+  auto ask(Question question) {
+    decltype(question(std::declval<Node&>())) answer{};
+    thread_.ask([&] { answer = question(*node_); });
+    return answer;
+  }
   std::size_t memory();  // bytes that its thread holds on the heap
-  Duration cpu();        // time that its thread has had the processor
+  Duration cpu() { return thread_.cpu(); }
 
  private:
   class Watcher;
-  void run(VictimOptions options);
+  struct Deaf final : GossipSubHandler {
+    void on_message(const GossipSubDelivery&) override {}
+  };
+  void begin(AsioLoop& loop, const VictimOptions& options);
+  void end();
 
-  AsioLoop loop_;
+  mutable std::mutex mutex_;
+  Complaints complaints_;
   PeerId peer_;
   Multiaddr address_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  Complaints complaints_;
-  const std::function<void(Node&)>* question_ = nullptr;
-  Node* node_ = nullptr;
-  bool ready_ = false, quit_ = false;
-  std::thread thread_;
+  Deaf deaf_;
+  std::unique_ptr<RealEnv> env_;
+  std::unique_ptr<Watcher> watcher_;
+  std::unique_ptr<Node> node_;
+  LoopThread thread_;
+};
+
+// How long something took: on the clock, and in the victim's processor time, which tells how much other work came before
+// it, however busy the machine is.
+struct Wait {
+  Duration clock{}, work{};
 };
 
 // A node that behaves.
 class Honest final : private PingEvents {
  public:
-  Honest(AsioLoop& loop, std::uint64_t seed, std::optional<GossipSubParams> gossipsub = {});
+  Honest(AsioLoop& loop, Victim& victim, std::uint64_t seed);
   ~Honest();
 
-  Node& node() { return *node_; }
-  void connect(const Victim& victim);
+  void connect();
+  bool connected() const;
   // Pings the victim all the time, one ping after the other.
-  void keep_pinging(const Victim& victim);
+  void keep_pinging() { send(); }
   std::size_t pongs() const { return pongs_; }
   std::size_t failures() const { return failures_; }
-  // The longest round trip since the last call, that of a ping under way included.
-  Duration worst();
+  Wait worst();  // since the last call, the ping under way included
 
  private:
   void on_pong(const PeerId& peer, Duration round_trip) override;
   void on_ping_failed(const PeerId& peer, const Error& error) override;
   void send();
+  void note();
 
   AsioLoop& loop_;
+  Victim& victim_;
   RealEnv env_;
   std::unique_ptr<Node> node_;
-  PeerId pinged_;
   Time sent_{};
-  Duration worst_{};
+  Duration work_{};  // the victim's when the ping was sent
+  Wait worst_;
   std::size_t pongs_ = 0, failures_ = 0;
   bool pinging_ = false;
   MemberTimer<&Honest::send> next_{*this};
@@ -106,9 +110,9 @@ class Honest final : private PingEvents {
 // Runs the loop until `done`, at most for `limit`; whether it was done.
 bool run_until(AsioLoop& loop, Duration limit, const std::function<bool()>& done);
 
-// The time that a node needs which nobody has seen before, from its dial to the answer to its first ping; `limit` if it
-// is not served in that time.
-Duration newcomer(AsioLoop& loop, const Victim& victim, std::uint64_t seed, Duration limit);
+// What a node needs which nobody has seen before, from its dial to the answer to its first ping; nothing if it is not
+// served within the limit.
+std::optional<Wait> newcomer(AsioLoop& loop, Victim& victim, std::uint64_t seed, Duration limit);
 
 // Lets this process have so many descriptors. Throws if the system does not allow it: a test that needs them fails.
 void need_descriptors(std::size_t count);

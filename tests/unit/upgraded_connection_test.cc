@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <malloc.h>
 
+#include "stack/transport/crowd_control.h"
 #include "tests/unit/upgrade_harness.h"
 
 using namespace mesocosm;
@@ -182,6 +183,22 @@ TEST_CASE("dialing nobody, and what is no TCP address", "[upgrade]") {
   CHECK(two.alice.connections.size() == 1);
 }
 
+TEST_CASE("when too many handshakes are under way, one of the busiest source goes", "[upgrade]") {
+  const auto ip = [](const char* text) { return IpAddress::parse(text).value(); };
+  const auto out = [&](std::vector<const char*> texts) {
+    std::vector<IpAddress> sources;
+    for (const char* text : texts) sources.push_back(ip(text));
+    return crowded_out(sources);
+  };
+  CHECK(out({"10.0.0.1"}) == 0);
+  CHECK(out({"10.0.0.1", "10.0.0.2", "10.0.0.3"}) == 0);  // all alike: the first
+  CHECK(out({"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2"}) == 1);
+  CHECK(out({"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2", "10.0.0.1"}) == 0);
+  CHECK(out({"10.0.0.9", "10.0.0.2", "10.0.0.3", "10.0.0.3", "10.0.0.2"}) == 1);
+  CHECK(out({"10.0.0.1", "2001:db8::1", "2001:db8:0:1::1", "2001:db8::ffff:1"}) == 1);  // by network
+  CHECK(out({"0.0.0.0", "::", "10.0.0.1", "::"}) == 1);
+}
+
 TEST_CASE("silent and slow peers run into the handshake's timeout", "[upgrade]") {
   TcpOptions options;
   options.max_pending_inbound = 2;
@@ -195,15 +212,15 @@ TEST_CASE("silent and slow peers run into the handshake's timeout", "[upgrade]")
   } slow[3];
   for (Slow& one : slow) one.stream = two.alice.network.connect({IpAddress::v4(0x0a000002), 4001}, one, {});
   two.net.run_for(1s);
-  CHECK(slow[2].closed == ErrorCode::reset);  // over the limit
+  CHECK(slow[0].closed == ErrorCode::reset);  // over the limit, and it has had the most time
   for (int i = 0; i < 8; ++i) {
-    slow[0].stream->write(Bytes::copy("\x13/multistream/1.0.0\n").slice(static_cast<std::size_t>(i), 1));
+    slow[1].stream->write(Bytes::copy("\x13/multistream/1.0.0\n").slice(static_cast<std::size_t>(i), 1));
     two.net.run_for(1s);
   }
-  CHECK(slow[0].closed == ErrorCode::none);
+  CHECK(slow[1].closed == ErrorCode::none);
   two.net.run_for(2s);
-  CHECK(slow[0].closed == ErrorCode::reset);
   CHECK(slow[1].closed == ErrorCode::reset);
+  CHECK(slow[2].closed == ErrorCode::reset);
   two.connect();  // there is room again
   CHECK(two.bob.connections.size() == 1);
   // And the dialer's side: somebody accepts and says nothing.

@@ -436,7 +436,71 @@ TEST_CASE("violations are named and answered with GOAWAY", "[yamux]") {
 TEST_CASE("a peer that does not read answers is cut off", "[yamux]") {
   Side server(false);
   for (int i = 0; i < 2000 && server.error.ok(); ++i) server.feed({{kPing, kSyn, 0, 1}});
-  CHECK(server.error.detail == "yamux: the peer does not read answers");
+  CHECK(server.error.detail == "yamux: more answers are owed than the peer takes");
+}
+
+TEST_CASE("a stream that is opened and reset at once was never there", "[yamux]") {
+  Side server(false);
+  server.feed(
+      {{kWindowUpdate, kSyn, 1, 0}, data(3, "x", kSyn), {kWindowUpdate, kRst, 3, 0}, data(5, "y", kSyn)});
+  CHECK(server.accepted.size() == 2);
+  CHECK(server.mux.stream_count() == 2);
+  CHECK(frames(server.mux) == std::vector<Frame>{{kWindowUpdate, kAck, 1, 0}, {kWindowUpdate, kAck, 5, 0}});
+  std::string flood;  // in one piece; each number once more, and in every order
+  for (std::uint32_t id = 7; id < 40'007; id += 2) {
+    for (const std::uint32_t each : {id, 0x40000002 - id, 7U}) {
+      append(flood, {kWindowUpdate, kSyn, each, 0});
+      append(flood, {kWindowUpdate, kRst, each, 0});
+    }
+  }
+  server.feed(Bytes::copy(flood));
+  CHECK(server.error.ok());
+  CHECK(server.accepted.size() == 2);
+  CHECK(server.mux.stream_count() == 2);
+  CHECK_FALSE(server.mux.has_output());
+  server.feed({data(1, "still")});
+  CHECK(server.text[server.accepted[0]] == "still");
+}
+
+TEST_CASE("when all streams together have too much to send, each makes do with little", "[yamux]") {
+  YamuxConfig config;
+  config.max_unsent = 300'000;
+  Side client(true, config);
+  YamuxStream& first = client.mux.open({});
+  YamuxStream& second = client.mux.open({});
+  const Bytes much = Bytes::copy(std::string(200'000, 'x'));
+  client.mux.write(first, much);
+  CHECK(client.mux.writable(first) == kWindow - 200'000);
+  CHECK(client.mux.writable(second) == kWindow);
+  client.mux.write(second, much.slice(0, 100'000));
+  CHECK(client.mux.writable(first) == 0);
+  CHECK(client.mux.writable(second) == 0);
+  YamuxStream& third = client.mux.open({});
+  CHECK(client.mux.writable(third) == 16 * 1024);
+  client.mux.write(third, much.slice(0, 16 * 1024));
+  CHECK(client.mux.writable(third) == 0);
+
+  Side server(false);
+  server.feed(Bytes::copy(output(client.mux, 100'000)));
+  client.events();
+  CHECK(client.writable[&third] == 1);  // it has sent its little
+  CHECK(client.mux.writable(third) == 16 * 1024);
+  CHECK(client.mux.writable(first) == 0);
+  while (client.mux.has_output()) server.feed(Bytes::copy(output(client.mux, 50'000)));
+  client.events();
+  CHECK(client.writable[&first] == 1);
+  CHECK(client.writable[&second] == 1);
+  CHECK(client.mux.writable(first) == kWindow);
+  CHECK(client.mux.writable(second) == kWindow);
+  CHECK(client.mux.writable(third) == kWindow);
+
+  client.mux.write(first, much);  // what is reset counts no more
+  client.mux.write(second, much);
+  CHECK(client.mux.writable(third) == 16 * 1024);
+  client.mux.reset(second);
+  CHECK(client.mux.writable(third) == 16 * 1024);
+  client.mux.reset(first);
+  CHECK(client.mux.writable(third) == kWindow);
 }
 
 TEST_CASE("tiny pieces that nobody reads are joined", "[yamux]") {
