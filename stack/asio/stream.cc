@@ -36,6 +36,7 @@ Stream::Stream(Loop& loop, const Endpoint& local, const Endpoint& remote)
     : loop_(loop), descriptor_(loop, *this), local_(local), remote_(remote) {}
 
 Stream::~Stream() {
+  if (state_ == State::open && finishing_) flush();
   if (state_ == State::open && !finished_) {
     descriptor_.abort();
   } else {

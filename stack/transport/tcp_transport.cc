@@ -1,10 +1,8 @@
 #include "stack/transport/tcp_transport.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,41 +11,51 @@
 namespace mesocosm {
 namespace {
 
-// A name and a port: /dns4/example.org/tcp/4001 with nothing but /p2p behind.
-struct NamedEndpoint {
+// /ip4|ip6/... or /dns|dns4|dns6/..., /tcp/..., perhaps /ws, perhaps /p2p.
+struct TcpAddress {
+  std::optional<IpAddress> ip;  // none: `name` has to be resolved
   std::string name;
   RecordType type = RecordType::address;
   std::uint16_t port = 0;
+  bool websocket = false;
+
+  std::string host() const {
+    return ip ? Endpoint{*ip, port}.to_string() : name + ":" + std::to_string(port);
+  }
 };
 
-std::string_view next_part(std::string_view& text) {  // "/a/b" gives "a" and leaves "/b"
-  if (text.empty() || text.front() != '/') return {};
-  text.remove_prefix(1);
-  const std::string_view part = text.substr(0, text.find('/'));
-  text.remove_prefix(part.size());
-  return part;
+std::optional<TcpAddress> tcp_address(const Multiaddr& whole) {
+  const Multiaddr address = whole.without_peer();
+  MultiaddrReader part(address);
+  TcpAddress found;
+  if (!part.next()) return std::nullopt;
+  switch (part.code()) {
+    case AddressCode::ip4:
+    case AddressCode::ip6:
+      found.ip = part.ip();
+      break;
+    case AddressCode::dns:
+      break;
+    case AddressCode::dns4:
+      found.type = RecordType::address_v4;
+      break;
+    case AddressCode::dns6:
+      found.type = RecordType::address_v6;
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (!found.ip) found.name = part.text();
+  if (!part.next() || part.code() != AddressCode::tcp) return std::nullopt;
+  found.port = part.port();
+  if (!part.next()) return found;
+  found.websocket = true;
+  if (part.code() != AddressCode::ws || part.next()) return std::nullopt;
+  return found;
 }
 
-std::optional<NamedEndpoint> named_endpoint(const Multiaddr& address) {
-  const std::string whole = address.without_peer().to_string();
-  std::string_view text = whole;
-  NamedEndpoint named;
-  const std::string_view kind = next_part(text);
-  if (kind == "dns4") {
-    named.type = RecordType::address_v4;
-  } else if (kind == "dns6") {
-    named.type = RecordType::address_v6;
-  } else if (kind != "dns") {
-    return std::nullopt;
-  }
-  named.name = next_part(text);
-  if (named.name.empty() || next_part(text) != "tcp") return std::nullopt;
-  const std::string_view port = next_part(text);
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), named.port);
-  if (port.empty() || parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || !text.empty()) {
-    return std::nullopt;
-  }
-  return named;
+Error not_tcp(const Multiaddr& address) {
+  return {ErrorCode::unsupported, "not a TCP or WebSocket address: " + address.to_string()};
 }
 
 }  // namespace
@@ -66,14 +74,17 @@ class TcpTransport::TcpDial final : public Dial,
       return;
     }
     if (named_peer) peer_ = *named_peer;
-    if (const auto endpoint = address.tcp_endpoint()) {
-      endpoints_.push_back(*endpoint);
+    const auto target = tcp_address(address);
+    if (!target) {
+      fail_later(not_tcp(address));
+      return;
+    }
+    target_ = *target;
+    if (target_.ip) {
+      endpoints_.push_back({*target_.ip, target_.port});
       try_next();
-    } else if (const auto named = named_endpoint(address)) {
-      port_ = named->port;
-      resolution_ = transport_.env_.network.resolve(named->name, named->type, *this);
     } else {
-      fail_later({ErrorCode::unsupported, "not a TCP address: " + address.to_string()});
+      resolution_ = transport_.env_.network.resolve(target_.name, target_.type, *this);
     }
   }
 
@@ -82,7 +93,13 @@ class TcpTransport::TcpDial final : public Dial,
     const Endpoint endpoint = endpoints_[tried_++];
     connection_ = std::make_unique<UpgradedConnection>(transport_.context_, Direction::outbound,
                                                        peer_.empty() ? nullptr : &peer_, address_, *this);
-    connection_->attach(transport_.env_.network.connect(endpoint, connection_->stream_events()));
+    connection_->attach(connect(endpoint, connection_->stream_events()));
+  }
+
+  std::unique_ptr<ByteStream> connect(const Endpoint& endpoint, ByteStream::Events& events) {
+    Env& env = transport_.env_;
+    if (!target_.websocket) return env.network.connect(endpoint, events);
+    return WebSocketStream::connect(env, endpoint, target_.host(), events, transport_.overhead());
   }
 
   void on_upgraded(UpgradedConnection&) override { events_.on_connected(std::move(connection_)); }
@@ -96,7 +113,7 @@ class TcpTransport::TcpDial final : public Dial,
   }
 
   void on_resolved(std::vector<IpAddress> addresses) override {
-    for (const IpAddress& ip : addresses) endpoints_.push_back({ip, port_});
+    for (const IpAddress& ip : addresses) endpoints_.push_back({ip, target_.port});
     try_next();
   }
   void on_text(std::vector<std::string>) override { on_failed({ErrorCode::not_found, "no addresses"}); }
@@ -111,11 +128,11 @@ class TcpTransport::TcpDial final : public Dial,
   TcpTransport& transport_;
   Dial::Events& events_;
   Multiaddr address_;
+  TcpAddress target_;
   PeerId peer_;  // empty: anybody
   std::unique_ptr<Resolution> resolution_;
   std::vector<Endpoint> endpoints_;
   std::size_t tried_ = 0;
-  std::uint16_t port_ = 0;
   std::unique_ptr<UpgradedConnection> connection_;
   Error error_;
   MemberTimer<&TcpDial::on_failure> failure_{*this};
@@ -125,7 +142,8 @@ class TcpTransport::TcpListening final : public Listening,
                                          private Listener::Events,
                                          public UpgradedConnection::Observer {
  public:
-  TcpListening(TcpTransport& transport, Listening::Events& events) : transport_(transport), events_(events) {}
+  TcpListening(TcpTransport& transport, bool websocket, Listening::Events& events)
+      : transport_(transport), events_(events), websocket_(websocket) {}
 
   Result<void> start(const Endpoint& at) {
     auto listener = transport_.env_.network.listen(at, *this);
@@ -134,7 +152,7 @@ class TcpTransport::TcpListening final : public Listening,
     return {};
   }
 
-  Multiaddr address() const override { return Multiaddr::tcp(listener_->local()); }
+  Multiaddr address() const override { return address_of(listener_->local()); }
 
  private:
   struct Pending {
@@ -142,11 +160,17 @@ class TcpTransport::TcpListening final : public Listening,
     std::unique_ptr<UpgradedConnection> connection;
   };
 
+  Multiaddr address_of(const Endpoint& endpoint) const {
+    return websocket_ ? Multiaddr::websocket(endpoint) : Multiaddr::tcp(endpoint);
+  }
+
   void on_accept(std::unique_ptr<ByteStream> stream) override {
-    const IpAddress source = stream->remote().ip;
+    const Endpoint remote = stream->remote();
     auto& handshake = pending_.emplace_back(
-        Pending{source, std::make_unique<UpgradedConnection>(transport_.context_, Direction::inbound, nullptr,
-                                                             Multiaddr{}, *this)});
+        Pending{remote.ip, std::make_unique<UpgradedConnection>(transport_.context_, Direction::inbound,
+                                                                nullptr, address_of(remote), *this)});
+    if (websocket_)
+      stream = WebSocketStream::accept(transport_.env_, std::move(stream), transport_.overhead());
     handshake.connection->attach(std::move(stream));
     if (pending_.size() > transport_.max_pending_inbound_) drop_one();
   }
@@ -181,6 +205,7 @@ class TcpTransport::TcpListening final : public Listening,
   Listening::Events& events_;
   std::unique_ptr<Listener> listener_;
   std::vector<Pending> pending_;  // in order of arrival
+  bool websocket_;
 };
 
 TcpTransport::TcpTransport(Env& env, const KeyPair& identity, const ProtocolTable& protocols,
@@ -190,22 +215,22 @@ TcpTransport::TcpTransport(Env& env, const KeyPair& identity, const ProtocolTabl
                std::move(options.upgrade)),
       max_pending_inbound_(options.max_pending_inbound) {}
 
-bool TcpTransport::can_dial(const Multiaddr& address) const {
-  return address.tcp_endpoint().has_value() || named_endpoint(address).has_value();
-}
+bool TcpTransport::can_dial(const Multiaddr& address) const { return tcp_address(address).has_value(); }
 
 std::unique_ptr<Dial> TcpTransport::dial(const Multiaddr& address, const PeerId* peer, Dial::Events& events) {
   return std::make_unique<TcpDial>(*this, address, peer, events);
 }
 
 Result<std::unique_ptr<Listening>> TcpTransport::listen(const Multiaddr& address, Listening::Events& events) {
-  const auto endpoint = address.tcp_endpoint();
-  if (!endpoint) return fail(ErrorCode::unsupported, "not a TCP address: " + address.to_string());
-  auto listening = std::make_unique<TcpListening>(*this, events);
-  if (auto started = listening->start(*endpoint); !started) {
+  const auto at = tcp_address(address);
+  if (!at || !at->ip) return tl::unexpected<Error>(not_tcp(address));
+  auto listening = std::make_unique<TcpListening>(*this, at->websocket, events);
+  if (auto started = listening->start({*at->ip, at->port}); !started) {
     return tl::unexpected<Error>(std::move(started.error()));
   }
   return listening;
 }
+
+WebSocketOverhead TcpTransport::overhead() { return {context_.traffic.wire.in, context_.traffic.wire.out}; }
 
 }  // namespace mesocosm

@@ -1,4 +1,5 @@
-// TcpTransport: TCP with Noise and Yamux, at /ip4|ip6/.../tcp/... and /dns|dns4|dns6/.../tcp/....
+// TcpTransport: connections over TCP, bare at /ip4|ip6/.../tcp/... and /dns|dns4|dns6/.../tcp/..., or inside a
+// WebSocket where /ws follows.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include "stack/transport/traffic.h"
 #include "stack/transport/transport.h"
 #include "stack/transport/upgraded_connection.h"
+#include "stack/websocket/stream.h"
 
 namespace mesocosm {
 
@@ -25,7 +27,7 @@ class TcpTransport final : public Transport {
                TrafficCounters* traffic = nullptr);
 
   bool can_dial(const Multiaddr& address) const override;
-  // Errors: those of ByteStream, timeout, negotiation_failed, authentication, peer_mismatch (also when `peer`
+  // Errors: those of ByteStream and WebSocketStream, timeout, negotiation_failed, authentication, peer_mismatch (also when `peer`
   // and a /p2p component differ), unsupported, not_found (a name without addresses).
   std::unique_ptr<Dial> dial(const Multiaddr& address, const PeerId* peer, Dial::Events& events) override;
   // Errors: unsupported, and those of Network::listen.
@@ -36,6 +38,8 @@ class TcpTransport final : public Transport {
  private:
   class TcpDial;
   class TcpListening;
+
+  WebSocketOverhead overhead();
 
   Env& env_;
   TrafficCounters own_traffic_;

@@ -381,7 +381,8 @@ void UpgradedConnection::send_handshake(Bytes bytes) {
 bool UpgradedConnection::finish_upgrade(std::string_view muxer) {
   Watch watch(*this);
   info_.muxer = muxer;
-  info_.local = Multiaddr::tcp(stream_->local());
+  const bool websocket = info_.remote.contains(AddressCode::ws);
+  info_.local = websocket ? Multiaddr::websocket(stream_->local()) : Multiaddr::tcp(stream_->local());
   mux_.emplace(info_.direction == Direction::outbound, context_.options.yamux, handshake_->rtt);
   state_ = State::open;
   if (context_.options.keepalive > Duration::zero()) {

@@ -404,6 +404,15 @@ Multiaddr Multiaddr::tcp(const Endpoint& endpoint) {
   return address;
 }
 
+Multiaddr Multiaddr::websocket(const Endpoint& endpoint) {
+  ByteWriter out;
+  out.put(encode_endpoint(endpoint, AddressCode::tcp));
+  append_varint(out, static_cast<std::uint64_t>(ws));
+  Multiaddr address;
+  address.binary_ = out.take();
+  return address;
+}
+
 Multiaddr Multiaddr::udp(const Endpoint& endpoint) {
   Multiaddr address;
   address.binary_ = encode_endpoint(endpoint, AddressCode::udp);

@@ -71,6 +71,7 @@ class Multiaddr {
   static Result<Multiaddr> decode(ByteView binary);
   static Result<Multiaddr> decode(const Bytes& binary);  // the same, sharing the buffer
   static Multiaddr tcp(const Endpoint& endpoint);
+  static Multiaddr websocket(const Endpoint& endpoint);  // tcp, then /ws
   static Multiaddr udp(const Endpoint& endpoint);
 
   bool empty() const { return binary_.empty(); }

@@ -45,6 +45,8 @@ class ConformanceBackend {
 
   // Whether datagrams may be lost on the way; then only what holds all the same is asked.
   virtual bool loses_datagrams() const { return false; }
+  // Whether finish() leaves the other direction of a stream open.
+  virtual bool half_closes() const { return true; }
 
   // A name that resolves to address(1), and one that does not exist. Empty: the backend cannot resolve that
   // here.

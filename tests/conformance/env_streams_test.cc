@@ -46,8 +46,10 @@ TEST_CASE("bytes arrive whole and in order, in both directions at once", "[confo
   each_backend([&](ConformanceBackend& env) {
     Pair pair(env);
     pair.connect();
-    pair.client.send(size, true);
-    pair.server.send(size + 7, true);
+    pair.client.send(size, env.half_closes());
+    pair.server.send(size + 7, env.half_closes());
+    wait_for(env, [&] { return pair.server.received == size && pair.client.received == size + 7; });
+    if (!env.half_closes()) pair.client.finish();
     wait_for(env, [&] { return both_closed(pair); });
     check_clean_end(pair.client, size + 7);
     check_clean_end(pair.server, size);
@@ -203,7 +205,7 @@ TEST_CASE("a reader that does not read stops the writer, and starts it again", "
 
 TEST_CASE("each direction ends by itself, in either order", "[conformance][streams]") {
   const bool client_first = GENERATE(true, false);
-  each_backend([&](ConformanceBackend& env) {
+  each_backend_half_closing([&](ConformanceBackend& env) {
     Pair pair(env);
     pair.connect();
     StreamProbe& first = client_first ? pair.client : pair.server;
@@ -226,7 +228,7 @@ TEST_CASE("each direction ends by itself, in either order", "[conformance][strea
 
 TEST_CASE("the end of the stream is told by on_readable, after everything was read",
           "[conformance][streams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_half_closing([](ConformanceBackend& env) {
     Pair pair(env);
     pair.connect();
     pair.client.finish();
@@ -251,7 +253,7 @@ TEST_CASE("the end of the stream is told by on_readable, after everything was re
 
 TEST_CASE("a stream may be destroyed as soon as it closed, and the other side still gets all",
           "[conformance][streams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_half_closing([](ConformanceBackend& env) {
     Pair pair(env);
     pair.connect();
     pair.client.finish();
@@ -268,6 +270,23 @@ TEST_CASE("a stream may be destroyed as soon as it closed, and the other side st
     wait_for(env, [&] { return pair.client.closed.has_value(); });
     CHECK(pair.server.stream == nullptr);
     check_clean_end(pair.client, 1'000'000);
+  });
+}
+
+TEST_CASE("what was written and finished arrives, though the stream is destroyed in the same turn",
+          "[conformance][streams]") {
+  each_backend([](ConformanceBackend& env) {
+    Pair pair(env);
+    pair.connect();
+    FunctionTimer timer(env.clock(), [&] {
+      pair.client.write(1000);
+      pair.client.finish();
+      pair.client.destroy();
+    });
+    env.clock().arm_after(timer, 0us);
+    wait_for(env, [&] { return pair.server.ended(); });
+    CHECK(pair.server.received == 1000);
+    CHECK(pair.server.intact);
   });
 }
 
@@ -321,7 +340,7 @@ TEST_CASE("a reset reaches a reader that does not read", "[conformance][streams]
 }
 
 TEST_CASE("a reset reaches a side that only writes", "[conformance][streams]") {
-  each_backend([](ConformanceBackend& env) {
+  each_backend_half_closing([](ConformanceBackend& env) {
     Pair pair(env);
     pair.connect();
     pair.client.finish();
@@ -432,7 +451,7 @@ TEST_CASE("events may be handed to another object", "[conformance][streams]") {
     wait_for(env, [&] { return heir.received == 1000; });
     CHECK(heir.intact);
     pair.client.send(100'000, true);
-    heir.finish();
+    if (env.half_closes()) heir.finish();
     wait_for(env, [&] { return heir.closed && pair.client.closed; });
     check_clean_end(heir, 101'000);
     CHECK(pair.server.readables == 1);
@@ -448,12 +467,22 @@ TEST_CASE("many streams at once keep apart", "[conformance][streams]") {
     listener.listen([&](std::unique_ptr<ByteStream> stream) {
       servers.push_back(std::make_unique<StreamProbe>(env, 2, 1));
       servers.back()->adopt(std::move(stream));
-      servers.back()->send(50'000, true);
+      servers.back()->send(50'000, env.half_closes());
     });
     for (int i = 0; i < kStreams; ++i) {
       clients.push_back(std::make_unique<StreamProbe>(env, 1, 2));
       clients.back()->connect(0, listener.endpoint());
-      clients.back()->send(30'000, true);
+      clients.back()->send(30'000, env.half_closes());
+    }
+    wait_for(env, [&] {
+      const auto got = [](std::uint64_t size) {
+        return [size](const auto& probe) { return probe->received == size; };
+      };
+      return std::all_of(servers.begin(), servers.end(), got(30'000)) &&
+             std::all_of(clients.begin(), clients.end(), got(50'000));
+    });
+    if (!env.half_closes()) {
+      for (const auto& client : clients) client->finish();
     }
     wait_for(env, [&] {
       const auto done = [](const auto& probe) { return probe->closed.has_value(); };

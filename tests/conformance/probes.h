@@ -39,6 +39,14 @@ void each_backend_keeping_datagrams(Test&& test) {
   });
 }
 
+// The same for what only streams whose directions end by themselves can promise.
+template <class Test>
+void each_backend_half_closing(Test&& test) {
+  each_backend([&](ConformanceBackend& env) {
+    if (env.half_closes()) test(env);
+  });
+}
+
 inline void wait_for(ConformanceBackend& env, const std::function<bool()>& predicate) {
   REQUIRE(env.run_until(predicate, kPatience));
 }

@@ -1,6 +1,6 @@
 // The stack is the same on every backend: two nodes with fixed keys run one script of application traffic
-// over TCP, Noise or TLS, and Yamux, and each backend must carry exactly the same bytes, in the same order, by
-// the same protocols.
+// over TCP, bare or inside a WebSocket, Noise or TLS, and Yamux, and each backend must carry exactly the same
+// bytes, in the same order, by the same protocols.
 #include <array>
 #include <map>
 #include <memory>
@@ -23,7 +23,7 @@ constexpr std::uint64_t kUpload = 1'000'000, kDownload = 600'000;
 
 // One node on a host of the backend.
 struct Party {
-  Party(ConformanceBackend& backend, std::uint8_t host, const TcpOptions& options)
+  Party(ConformanceBackend& backend, bool websocket, std::uint8_t host, const TcpOptions& options)
       : rng(host),
         entropy(rng.fork("entropy")),
         env{backend.clock(), backend.network(host), rng, entropy, trace} {
@@ -32,7 +32,8 @@ struct Party {
     NodeConfig config;
     config.key = KeyPair::from_seed(seed);
     config.perf = true;
-    config.listen = {Multiaddr::tcp({backend.address(host), 0})};
+    const Endpoint any_port{backend.address(host), 0};
+    config.listen = {websocket ? Multiaddr::websocket(any_port) : Multiaddr::tcp(any_port)};
     const TransportFactory tcp = [&options](const TransportHost& host) {
       return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, options, &host.traffic);
     };
@@ -146,9 +147,9 @@ TcpOptions options_of(const Variant& variant) {
   return options;
 }
 
-Outcome run(ConformanceBackend& backend, const Variant& variant) {
+Outcome run(ConformanceBackend& backend, bool websocket, const Variant& variant) {
   const TcpOptions options = options_of(variant);
-  Party client(backend, 0, options), server(backend, 1, options);
+  Party client(backend, websocket, 0, options), server(backend, websocket, 1, options);
   Echo echo;
   server.node->swarm().handle(kEcho, echo);
   const PeerId whom = server.node->peer_id();
@@ -166,6 +167,7 @@ Outcome run(ConformanceBackend& backend, const Variant& variant) {
   CHECK(client.node->swarm().peers().addresses(whom) == addresses);
   CHECK(!client.node->swarm().peers().signed_record(whom).empty());
   CHECK(client.node->swarm().connection(whom)->info().security == variant.name);
+  CHECK(client.node->swarm().connection(whom)->info().remote.contains(AddressCode::ws) == websocket);
 
   Answers answers;
   client.node->ping()->ping(whom, answers);
@@ -275,17 +277,18 @@ TEST_CASE("whom the listener refuses at the end of TLS learns why", "[stack]") {
 }
 
 TEST_CASE("the full stack carries the same application bytes on every backend", "[stack]") {
+  const bool websocket = GENERATE(false, true);
   std::optional<Outcome> first;
   std::string first_name;
   for (const BackendEntry& entry : backends()) {
     for (const Variant& variant : kVariants) {
-      if (!entry.make) continue;
       const std::string name =
           entry.name + " " + std::string(variant.name) + (variant.early_muxer ? ", early muxer" : "");
-      INFO(name << ", compared with " << first_name);
+      INFO(name << (websocket ? " with /ws" : "") << ", compared with " << first_name);
       const auto backend = entry.make();
-      if (backend == nullptr) continue;  // not possible on this machine
-      const Outcome outcome = run(*backend, variant);
+      if (backend == nullptr) continue;                    // not possible on this machine
+      if (websocket && !backend->half_closes()) continue;  // a WebSocket already
+      const Outcome outcome = run(*backend, websocket, variant);
       CHECK(outcome.echo_bytes == 1'141'883);
       CHECK(outcome.client.at(std::string(kPingProtocol)) == std::pair<std::uint64_t, std::uint64_t>(32, 32));
       CHECK(outcome.client.at(std::string(kPerfProtocol)) ==

@@ -1,4 +1,4 @@
-// Operations on two hosts with TCP transports: streams opened, written, finished, reset and destroyed,
+// Operations on two hosts with TCP transports, bare or with WebSocket: streams opened, written, finished, reset and destroyed,
 // connections closed and cut, in callbacks too. Nothing breaks, and the last callback is the last.
 #include <memory>
 #include <string>
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   TcpOptions options;
   options.upgrade.early_muxer = in.below(2) == 0;
   options.upgrade.max_negotiating = 4;
-  Two two(options, {});
+  Two two(options, {}, in.below(2) == 0);
   two.net.chop = 1 + in.size();
   two.net.buffer = 1 + in.size();
   std::vector<std::unique_ptr<Talker>> talkers;

@@ -394,6 +394,8 @@ TEST_CASE("multiaddrs: endpoints and peers", "[wire]") {
   CHECK(relayed.with_peer(other).peer() == other);
   CHECK(relayed.contains(AddressCode::p2p_circuit));
   CHECK_FALSE(full.contains(AddressCode::p2p_circuit));
+  CHECK(Multiaddr::websocket(v4).to_string() == "/ip4/192.0.2.1/tcp/4001/ws");
+  CHECK(Multiaddr::websocket(v6) == *Multiaddr::parse(Multiaddr::tcp(v6).to_string() + "/ws"));
   CHECK_FALSE(Multiaddr::parse("/ip4/1.2.3.4/tcp/80/ws")->tcp_endpoint());
   CHECK_FALSE(Multiaddr::parse("/dns4/localhost/tcp/80")->tcp_endpoint());
   CHECK(Multiaddr::tcp(v4) < Multiaddr::tcp(v6));

@@ -98,7 +98,7 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
   std::function<void()> when_connected;
   std::function<void(Error)> when_closed;
 
-  Host(PipeNetwork& where, std::uint8_t number, TcpOptions options = {})
+  Host(PipeNetwork& where, std::uint8_t number, TcpOptions options = {}, bool websocket = false)
       : net(where),
         network(where, 0x0a000000U + number),
         rng(number),
@@ -108,7 +108,8 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
         table{},
         transport(env, key, table, options, &traffic) {
     table.names = {"/echo", "/sink"};
-    auto result = transport.listen(*Multiaddr::parse("/ip4/0.0.0.0/tcp/4001"), *this);
+    const Endpoint any{IpAddress::v4(0), 4001};
+    auto result = transport.listen(websocket ? Multiaddr::websocket(any) : Multiaddr::tcp(any), *this);
     listening = std::move(*result);
   }
   PeerId id() const { return key.peer_id(); }
@@ -154,7 +155,8 @@ struct Host final : Connection::Events, Listening::Events, Dial::Events {
 struct Two {
   PipeNetwork net;
   Host alice, bob;
-  explicit Two(TcpOptions alices = {}, TcpOptions bobs = {}) : alice(net, 1, alices), bob(net, 2, bobs) {}
+  explicit Two(TcpOptions alices = {}, TcpOptions bobs = {}, bool websocket = false)
+      : alice(net, 1, alices, websocket), bob(net, 2, bobs, websocket) {}
   void connect() {
     start();
     net.run_for(1s);

@@ -34,7 +34,10 @@ TcpOptions tcp_options(const Options& options) {
 NodeConfig node_config(const Options& options, IdentifyEvents* events) {
   NodeConfig config;
   if (options.seed) config.key = key_of_seed(*options.seed);
-  if (options.listen) config.listen = {Multiaddr::tcp({IpAddress::v4(0x7f000001), 0})};
+  const Endpoint any_port{IpAddress::v4(0x7f000001), 0};
+  if (options.listen) {
+    config.listen = {options.websocket ? Multiaddr::websocket(any_port) : Multiaddr::tcp(any_port)};
+  }
   config.identify_events = events;
   GossipSubOptions& gossipsub = config.gossipsub.emplace();
   gossipsub.params.accept_peer_exchange = false;
@@ -52,7 +55,6 @@ Host::Host(AsioLoop& loop, const LogLevels& levels)
       env_{loop, network_, rng_, entropy_, trace_, Metrics::discarded(), log_} {}
 
 Result<std::unique_ptr<Host>> Host::make(AsioLoop& loop, const Options& options, IdentifyEvents* events) {
-  if (options.websocket) return fail(ErrorCode::unsupported, "--transport ws");
   std::unique_ptr<Host> host(new Host(loop, options.log));
   const TransportFactory tcp = [&](const TransportHost& of) {
     return std::make_unique<TcpTransport>(of.env, of.key, of.protocols, tcp_options(options), &of.traffic);
