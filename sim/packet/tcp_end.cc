@@ -147,6 +147,7 @@ std::size_t TcpEnd::unsent() const {
 std::size_t TcpEnd::writable() const {
   if (!connected_ || closed_ || failed_ || finish_wanted_) return 0;
   const std::size_t waiting = unsent();
+  if (waiting >= kUnsent) full_ = true;
   return waiting < kUnsent ? kUnsent - waiting : 0;
 }
 
@@ -155,7 +156,7 @@ void TcpEnd::write(Bytes bytes) {
   waiting_bytes_ += bytes.size();
   waiting_.push_back(std::move(bytes));
   pump();
-  if (writable() == 0) full_ = true;
+  static_cast<void>(writable());  // notes when it is full
 }
 
 void TcpEnd::finish() {

@@ -82,7 +82,7 @@ class TcpEnd {
   bool abandoned_ = false;  // the handle is gone
   bool readable_ = false;   // to be told
   bool writable_ = false;   // to be told
-  bool full_ = false;       // writable() was zero
+  mutable bool full_ = false;  // writable() was zero, as a retransmission can make it without a write
   bool finish_wanted_ = false;
   bool fin_given_ = false;  // to ns-3
   bool closed_ = false;     // ns-3's connection is over
