@@ -5,6 +5,7 @@
 namespace mesocosm::python {
 namespace {
 
+constexpr Duration kKeepalive = 30s;           // a peer that is gone without a word is noticed
 constexpr std::size_t kLongestLine = 1 << 20;  // of input; more is taken as a line of its own
 
 std::uint64_t random_seed(Entropy& entropy) {
@@ -73,6 +74,7 @@ Result<> RealNode::start(const RealNodeOptions& options) {
   const TransportFactory tcp = [&options](const TransportHost& host) {
     TcpOptions tcp_options;
     if (!options.securities.empty()) tcp_options.upgrade.securities = options.securities;
+    tcp_options.upgrade.keepalive = kKeepalive;
     tcp_options.max_pending_inbound = host.limits.pending_inbound;
     return std::make_unique<TcpTransport>(host.env, host.key, host.protocols, std::move(tcp_options),
                                           &host.traffic);

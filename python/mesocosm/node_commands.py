@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,20 +107,23 @@ def _serve(running: Node, output: Output, dial: Sequence[str], listens: bool, to
         match event["event"]:
             case "input":
                 if event["data"]:
-                    output.published(topic, event["data"], running.publish(topic, event["data"]))
+                    _publish_line(running, output, topic, event["data"])
                 continue
             case "input_end":
                 continue
-            case "dial_failed" if not listens and not running.connected and _last(targets, event):
-                raise RunError(f"cannot connect to {dial[-1]}: {event['error']}")
+            case "dial_failed" if not listens and not running.connected and list(targets) == [event["peer"]]:
+                raise RunError(f"cannot connect to {targets[event['peer']]}: {event['error']}")
         output.event(event)
         targets.pop(event.get("peer", ""), None)
         if not listens and not running.connected and not targets:
             raise RunError("no peer is connected any more, and this node does not listen")
 
 
-def _last(targets: dict[str, str], event: Event) -> bool:
-    return list(targets) == [event["peer"]]
+def _publish_line(running: Node, output: Output, topic: str, line: bytes) -> None:
+    try:
+        output.published(topic, line, running.publish(topic, line))
+    except (ConfigError, RunError) as error:
+        output.not_published(topic, str(error))
 
 
 @node.command()
@@ -138,7 +141,8 @@ def ping(address: str, count: int, interval: float, key: str | None, **shared: A
     sent = 0
     with _node(shared, key=_one_shot_identity(key)) as running:
         connected = running.connect(address)
-        running.identify(connected["peer"])  # so that its work is not in the first round trip
+        with suppress(RunError):
+            running.identify(connected["peer"])  # so that its work is not in the first round trip
         output.pinging(connected)
         try:
             while not count or sent < count:

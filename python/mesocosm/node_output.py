@@ -81,6 +81,13 @@ class Output:
         else:
             self._line("published", "dim", topic, f"{len(data)} bytes to {_count(subscribers, 'subscriber')}")
 
+    def not_published(self, topic: str, error: str) -> None:
+        """A message of ours could not be published."""
+        if self._json:
+            self._object("not_published", topic=topic, error=error)
+        else:
+            self._line("not published", "red", topic, error)
+
     def pinging(self, connected: Event) -> None:
         """The pings begin."""
         if not self._json:

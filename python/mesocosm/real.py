@@ -32,6 +32,8 @@ message          topic, author, from (who handed it to us), data (bytes)
 input, input_end data (bytes): a line of what `read_lines` reads, and its end
 """
 
+_BACKLOG = 128  # messages for one peer; a node drops the oldest beyond 256
+_LOOK_SECONDS = 0.005  # how often a condition is looked at when nothing happens
 _GOODBYE_SECONDS = 1.0  # for each step of it
 
 
@@ -129,8 +131,9 @@ class Node:
     def publish(self, topic: str, data: bytes) -> int:
         """Publishes a message; returns how many connected peers are known to subscribe to the topic.
 
-        With none the message goes nowhere.
+        With none the message goes nowhere. Waits first, a second at most, while the slowest peer has many to take.
         """
+        self.wait_until(lambda: self._core.backlog() < _BACKLOG, 1.0)
         subscribers = self.subscribers(topic)
         self._core.publish(topic, data)
         self._unconfirmed.update(subscribers)
@@ -147,7 +150,7 @@ class Node:
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            self._pending.extend(self._poll(min(left, 0.05)))
+            self._pending.extend(self._poll(min(left, _LOOK_SECONDS)))
         return True
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:

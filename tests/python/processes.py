@@ -97,6 +97,13 @@ class RunningNode(Running):
         """The next event of this kind with these fields."""
         return self.object(event=kind, **fields)
 
+    def find_subscriber(self) -> None:
+        """Publishes until a peer is known to subscribe."""
+        self.type("?")
+        while self.event("published")["subscribers"] == 0:
+            time.sleep(0.05)
+            self.type("?")
+
 
 def run_node(*arguments: object, home: Path, given: bytes = b"") -> subprocess.CompletedProcess[str]:
     """`mesocosm node` with these arguments, until it ends by itself."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,12 +49,12 @@ def test_lines_of_standard_input_reach_the_other_node(
     other.event("identified", peer=peer)
     running.event("connected", peer=author, direction="inbound")
     running.event("identified", peer=author, agent=f"mesocosm/{mc.__version__}")
-    time.sleep(1.5)  # the subscriptions are exchanged, and the mesh is made
+    other.find_subscriber()
     other.type("first words")
-    assert other.event("published")["subscribers"] == 1
-    assert running.event("message", topic="news")["data"] == "first words"
+    running.event("message", topic="news", author=author, data="first words")
+    running.find_subscriber()
     running.type("and back")
-    assert other.event("message", author=peer)["data"] == "and back"
+    other.event("message", author=peer, data="and back")
     assert other.end() == (0, "")
     running.event("disconnected", peer=author)
 
@@ -114,6 +113,26 @@ def test_what_peers_say_cannot_move_the_cursor(home: Path) -> None:
     assert run_node("publish", address, "news", "-", home=home, given=b"\x1b[2Jboo\r\n[bold]").returncode == 0
     assert shown.line(" news ").endswith("  \\x1b[2Jboo\\r\\n[bold]\n")
     assert shown.end() == (0, "")
+
+
+def test_a_line_that_cannot_be_published_is_told(server: tuple[RunningNode, str, str]) -> None:
+    running, _, _ = server
+    running.type("x" * (1 << 20))
+    assert "do not fit" in running.event("not_published", topic="news")["error"]
+    running.type("go on")
+    running.event("published", size=5)
+
+
+def test_many_lines_all_arrive(server: tuple[RunningNode, str, str], home: Path) -> None:
+    running, address, _ = server
+    other = RunningNode("--ephemeral", "--dial", address, "--subscribe", "news", home=home)
+    author = other.event("started")["peer"]
+    other.find_subscriber()
+    other.type("\n".join(f"line {index}" for index in range(5000)))
+    running.event("message", author=author, data="line 0")
+    for index in range(1, 5000):
+        assert running.event("message", author=author)["data"] == f"line {index}"
+    assert other.end() == (0, "")
 
 
 def test_sigterm_ends_politely(server: tuple[RunningNode, str, str], home: Path) -> None:
