@@ -133,11 +133,9 @@ async def identify(pair: Pair) -> None:
         own = [without_peer(address) for address in other.addresses]
         told = [without_peer(address) for address in facts["addrs"]]
         require(set(own) <= set(told), f"{one.name} learned {told} of {other.name}, which listens at {own}")
-        observed = facts["observed"]
-        require(
-            observed is None or (observed.startswith("/ip4/127.0.0.1/tcp/") and observed.endswith(suffix)),
-            f"{other.name} observes {one.name} at {observed}",
-        )
+        observed = without_peer(facts["observed"] or "")
+        right = observed.startswith("/ip4/127.0.0.1/tcp/") and observed.endswith(suffix)
+        require(right or facts["observed"] is None, f"{other.name} observes {one.name} at {observed}")
 
 
 async def signed_record(pair: Pair) -> None:
@@ -312,9 +310,9 @@ PAIR_TESTS: dict[str, Callable[[Pair], Awaitable[None]]] = {
     "remote reset": remote_reset,
     "local reset": local_reset,
     "1000 streams": streams,
-    "wrong peer": wrong_peer,
-    "late muxer": late_muxer,
     "disconnect": disconnect,
+    "wrong peer": wrong_peer,  # behind disconnect: js-libp2p keeps the WebSocket connection that it refuses
+    "late muxer": late_muxer,
     "abrupt": abrupt,
     "stop": stop,
 }
