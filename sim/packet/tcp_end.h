@@ -79,9 +79,9 @@ class TcpEnd {
   MemberTask<&TcpEnd::tell> tell_{*this};
   MemberTimer<&TcpEnd::on_refused> refusal_{*this};
   bool connected_;
-  bool abandoned_ = false;  // the handle is gone
-  bool readable_ = false;   // to be told
-  bool writable_ = false;   // to be told
+  bool abandoned_ = false;     // the handle is gone
+  bool readable_ = false;      // to be told
+  bool writable_ = false;      // to be told
   mutable bool full_ = false;  // writable() was zero, as a retransmission can make it without a write
   bool finish_wanted_ = false;
   bool fin_given_ = false;  // to ns-3

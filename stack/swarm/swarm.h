@@ -58,9 +58,9 @@ struct SwarmLimits {
   std::size_t connections = 4096;  // in all
   std::size_t inbound = 4096;
   std::size_t per_peer = 4;
-  std::size_t pending_dials = 256;     // further dials wait
-  std::size_t pending_inbound = 256;   // handshakes under way; with more, one of the busiest source is dropped
-  Duration dial_timeout = 15s;         // for all addresses of a peer together
+  std::size_t pending_dials = 256;    // further dials wait
+  std::size_t pending_inbound = 256;  // handshakes under way; with more, one of the busiest source is dropped
+  Duration dial_timeout = 15s;        // for all addresses of a peer together
   std::size_t parallel_addresses = 8;  // of one peer under way at once
   Duration dial_stagger = 250ms;       // until the next address is tried too (RFC 8305, section 5)
 };
