@@ -42,10 +42,10 @@ Kind kind_of(std::uint32_t tag) { return static_cast<Kind>(tag >> kKindShift); }
 // The handshake's messages, by number.
 constexpr std::size_t kOffer = 0;             // value: the security protocol
 constexpr std::size_t kAnswer = 1;            // value: kAccepted, or not
-constexpr std::size_t kHello = 2;             // value: kEarlyMuxer, if the dialer wants that
+constexpr std::size_t kHello = 2;             // value: kHelloMark, and kEarlyMuxer if the dialer wants that
 constexpr std::size_t kListenerIdentity = 3;  // value: kEarlyMuxer, if both want that
 constexpr std::size_t kDialerIdentity = 4;
-constexpr std::uint32_t kAccepted = 1, kEarlyMuxer = 1;
+constexpr std::uint32_t kAccepted = 1, kEarlyMuxer = 1, kHelloMark = 0x100;
 
 // The frames of security protocol and muxer around so many bytes that leave alone.
 std::uint32_t framed(std::size_t payload, const CollapsedSecurity& security) {
@@ -167,6 +167,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
 
   void offer();
   bool answer(std::uint32_t offered);
+  void say_hello();
   void shake_hands();
   bool take(flow::Chunk& message);
   bool take_handshake(flow::Chunk& message);
@@ -361,17 +362,24 @@ void CollapsedConnection::on_writable() {
   if (side_ == 0) offer();
 }
 
-// Offers the next security protocol, as multistream does.
+// Offers the next security protocol, as multistream does; begins with it at once if it is the only one.
 void CollapsedConnection::offer() {
   const SecurityProtocol protocol = transport_.securities_[phase_->offers];
   security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
   const std::uint32_t header = phase_->offers++ == 0 ? 0 : Costs::kMultistream;
   phase_->next_message = kAnswer;
   send_handshake({}, security_->early[kOffer] - header, static_cast<std::uint32_t>(protocol));
+  if (transport_.securities_.size() == 1) say_hello();
+}
+
+void CollapsedConnection::say_hello() {
+  const auto& messages = phase_->early_muxer ? security_->early : security_->late;
+  send_handshake({}, messages[kHello], kHelloMark | (phase_->early_muxer ? kEarlyMuxer : 0));
 }
 
 // Answers an offer. False: the connection has ended.
 bool CollapsedConnection::answer(std::uint32_t offered) {
+  if ((offered & kHelloMark) != 0) return true;  // behind an offer that was refused
   const auto& ours = transport_.securities_;
   if (std::find(ours.begin(), ours.end(), static_cast<SecurityProtocol>(offered)) == ours.end()) {
     const std::uint32_t header = phase_->offers++ == 0 ? Costs::kMultistream : 0;
@@ -385,9 +393,13 @@ bool CollapsedConnection::answer(std::uint32_t offered) {
   return true;
 }
 
-// Sends the handshake's next message.
+// Sends the handshake's next message, unless it was sent already.
 void CollapsedConnection::shake_hands() {
   const std::size_t number = phase_->next_message++;
+  if (number == kHello) {
+    if (transport_.securities_.size() > 1) say_hello();
+    return;
+  }
   const bool identity = number == kListenerIdentity || number == kDialerIdentity;
   const auto& messages = phase_->early_muxer ? security_->early : security_->late;
   send_handshake(identity ? transport_.public_key_ : Bytes(), messages[number],
@@ -408,7 +420,7 @@ bool CollapsedConnection::take_handshake(flow::Chunk& message) {
   }
   ++phase_->next_message;
   if (number == kHello || number == kListenerIdentity) {
-    phase_->early_muxer = phase_->early_muxer && message.value == kEarlyMuxer;
+    phase_->early_muxer = phase_->early_muxer && (message.value & kEarlyMuxer) != 0;
   }
   if (number == kListenerIdentity || number == kDialerIdentity) {
     info_.peer_public_key = std::move(message.data);
@@ -419,7 +431,9 @@ bool CollapsedConnection::take_handshake(flow::Chunk& message) {
     }
   }
   Watch watch(*this);
-  const auto last = [&] { return phase_->next_message == (phase_->early_muxer ? kDialerIdentity + 1 : 6); };
+  // A dialer does not wait for the answer to its muxer.
+  const std::size_t all = phase_->early_muxer || side_ == 0 ? kDialerIdentity + 1 : security_->late.size();
+  const auto last = [&] { return phase_->next_message == all; };
   if (!last()) shake_hands();
   if (last()) opened();
   return watch.alive();

@@ -49,7 +49,7 @@ inline constexpr CollapsedSecurity kCollapsedSecurities[] = {
     {SecurityProtocol::tls,
      "/tls/1.0.0",
      {32, 32, 185, 797, 604, 0},
-     {32, 32, 172, 792, 660, 56},
+     {32, 32, 172, 791, 660, 56},
      22,
      16'384,
      24}};

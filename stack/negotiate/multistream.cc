@@ -123,6 +123,7 @@ Result<Bytes> MultistreamListener::on_bytes(Bytes input, const MultistreamChoose
         message ? on_message(**message, chooser, out) : tl::unexpected<Error>(message.error());
     if (!taken) {
       state_ = MultistreamState::failed;
+      last_words_ = std::move(out);
       return tl::unexpected<Error>(std::move(taken.error()));
     }
   }

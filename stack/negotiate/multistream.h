@@ -94,6 +94,8 @@ class MultistreamListener {
   // What to send in answer, perhaps nothing. Errors: limit (too many offers), protocol_violation,
   // bad_encoding, too_large. Unknown names, "/libp2p/simultaneous-connect" among them, are answered "na".
   Result<Bytes> on_bytes(Bytes input, const MultistreamChooser& chooser);
+  // What is to be sent though on_bytes() failed: the answers to what came before the error.
+  Bytes last_words() const { return Bytes::copy(last_words_); }
 
   MultistreamState state() const { return state_; }
   std::string_view selected() const { return selected_; }
@@ -104,6 +106,7 @@ class MultistreamListener {
 
   MultistreamReader reader_;
   std::string_view selected_;
+  std::string last_words_;
   std::uint8_t offers_ = 0;
   MultistreamState state_ = MultistreamState::awaiting_header;
 };

@@ -144,7 +144,9 @@ void UpgradedConnection::begin() {
   context_.clock.arm_after(timer_, context_.options.handshake_timeout);
   std::vector<std::string_view> names;
   for (const auto& security : context_.securities) names.push_back(security->id());
+  const std::string_view only = names.size() == 1 ? names.front() : std::string_view{};
   begin_selection(State::selecting_security, std::move(names));
+  if (info_.direction == Direction::outbound && !only.empty()) begin_security(only);
 }
 
 // --- The byte stream's events
@@ -158,7 +160,10 @@ void UpgradedConnection::on_readable() {
     context_.traffic.wire.in += input.size();
     if (state_ != State::closing && !consume(std::move(input))) return;
   }
-  if (state_ == State::refusing) return;
+  if (state_ == State::refusing) {
+    if (stream_->ended()) fail_upgrade(std::move(handshake_->refusal));
+    return;
+  }
   if (mux_ && !dispatch()) return;
   if (state_ == State::closed) return;
   if (state_ == State::open && mux_->go_away_received()) {
@@ -265,6 +270,7 @@ bool UpgradedConnection::consume(Bytes input) {
         Bytes plaintext = std::move(**frame);
         if (state_ == State::selecting_muxer && !select_muxer(plaintext)) return false;
         if (state_ != State::open) break;
+        if (muxer_offer_ && !confirm_muxer(plaintext)) return false;
         if (auto taken = mux_->on_bytes(std::move(plaintext), context_.clock.now()); !taken) {
           begin_close(std::move(taken.error()), static_cast<std::uint32_t>(YamuxCode::protocol_error));
           return true;
@@ -306,7 +312,11 @@ bool UpgradedConnection::negotiate(Bytes& input) {
     take(*handshake_->listener);
   }
   if (!reply) {
-    fail_upgrade(std::move(reply.error()));
+    if (handshake_->dialer) {
+      fail_upgrade(std::move(reply.error()));
+    } else {  // the dialer may not have waited for our refusal: it shall have it all the same
+      refuse_upgrade(std::move(reply.error()), handshake_->listener->last_words());
+    }
     return false;
   }
   if (!reply->empty()) send_handshake(std::move(*reply));
@@ -318,15 +328,16 @@ bool UpgradedConnection::negotiate(Bytes& input) {
 
 bool UpgradedConnection::select_security(Bytes& input) {
   if (!negotiate(input)) return false;
-  if (!handshake_->selected.empty()) begin_security();
+  if (handshake_->selected.empty()) return true;
+  if (handshake_->security == nullptr) begin_security(handshake_->selected);
+  state_ = State::securing;
   return true;
 }
 
-void UpgradedConnection::begin_security() {
-  state_ = State::securing;
+void UpgradedConnection::begin_security(std::string_view name) {
   const auto& all = context_.securities;
-  const auto security = std::find_if(all.begin(), all.end(),
-                                     [&](const auto& one) { return one->id() == handshake_->selected; });
+  const auto security =
+      std::find_if(all.begin(), all.end(), [&](const auto& one) { return one->id() == name; });
   MC_ASSERT(security != all.end());
   const bool dialing = info_.direction == Direction::outbound;
   HandshakeRequest request{.role = dialing ? SecurityRole::initiator : SecurityRole::responder,
@@ -347,7 +358,12 @@ bool UpgradedConnection::secure(Bytes& input) {
   SecurityHandshake& security = *handshake_->security;
   auto reply = security.on_bytes(input);
   if (!reply) {
-    refuse_upgrade(std::move(reply.error()), security.last_words());
+    Bytes last_words = security.last_words();
+    if (last_words.empty()) {
+      fail_upgrade(std::move(reply.error()));
+    } else {
+      refuse_upgrade(std::move(reply.error()), std::move(last_words));
+    }
     return false;
   }
   const Time now = context_.clock.now();
@@ -362,6 +378,7 @@ bool UpgradedConnection::secure(Bytes& input) {
   info_.peer_public_key = security.peer().public_key;
   info_.early_muxer = !security.muxer().empty();
   if (info_.early_muxer) return finish_upgrade(security.muxer());
+  if (info_.direction == Direction::outbound) return offer_muxer();
   handshake_->security.reset();
   begin_selection(State::selecting_muxer, {std::begin(kMuxers), std::end(kMuxers)});
   return true;
@@ -370,6 +387,26 @@ bool UpgradedConnection::secure(Bytes& input) {
 bool UpgradedConnection::select_muxer(Bytes& input) {
   if (!negotiate(input)) return false;
   return handshake_->selected.empty() || finish_upgrade(handshake_->selected);
+}
+
+// The dialer's side: it has one muxer, and begins with it.
+bool UpgradedConnection::offer_muxer() {
+  static_assert(std::size(kMuxers) == 1);
+  muxer_offer_ = std::make_unique<MultistreamDialer>(kMuxers);
+  Bytes offer = muxer_offer_->start();
+  send(channel_->seal({&offer, 1}));
+  return finish_upgrade(kMuxers[0]);
+}
+
+// Takes the answer off `input`. False if it is a refusal: the connection has ended.
+bool UpgradedConnection::confirm_muxer(Bytes& input) {
+  auto next = muxer_offer_->on_bytes(std::move(input));
+  if (!next) return end(std::move(next.error()));
+  input = {};
+  if (muxer_offer_->state() != MultistreamState::selected) return true;
+  input = muxer_offer_->take_rest();
+  muxer_offer_.reset();
+  return true;
 }
 
 void UpgradedConnection::send_handshake(Bytes bytes) {
@@ -396,14 +433,15 @@ bool UpgradedConnection::finish_upgrade(std::string_view muxer) {
   return watch.alive();
 }
 
-// Fails with `error`; a turn later if there is something to be sent before.
+// Fails with `error` behind what was sent before and `last_words`: a dialer a turn later, a listener when the
+// peer has ended its side, so that what it still sends does not reset the connection under our words.
 void UpgradedConnection::refuse_upgrade(Error error, Bytes last_words) {
-  if (last_words.empty()) return fail_upgrade(std::move(error));
-  send_handshake(std::move(last_words));
+  if (!last_words.empty()) send_handshake(std::move(last_words));
   stream_->finish();
   state_ = State::refusing;
   handshake_->refusal = std::move(error);
-  context_.clock.arm(timer_, context_.clock.now());
+  const bool dialing = info_.direction == Direction::outbound;
+  context_.clock.arm_after(timer_, dialing ? Duration::zero() : context_.options.close_timeout);
 }
 
 void UpgradedConnection::fail_upgrade(Error error) {

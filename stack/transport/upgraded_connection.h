@@ -4,6 +4,11 @@
 //
 //   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open
 //                                                    └──▶ selecting_muxer ──────────▲
+//
+// A dialer waits for no answer that it does not need (as rust-libp2p's): the only security protocol that it
+// offers begins right behind the offer, and the only muxer right behind its own; then selecting_muxer is the
+// listener's state alone. A refusal ends the connection either way.
+//
 //   open ──▶ closing ──▶ closed
 //   (any state before open) ──▶ (refusing) ──▶ failed upgrade, told to the observer
 //
@@ -101,7 +106,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
     selecting_security,  // multistream in the clear
     securing,            // messages of the security handshake
     selecting_muxer,     // multistream inside sealed frames
-    refusing,            // the peer is being told why; the failure is told in the next turn
+    refusing,            // the peer is being told why; the failure is told when that is over
     open,                // Yamux inside sealed frames
     closing,             // GOAWAY was or will be sent; input is ignored; waits for the peer's end
     closed,              // told
@@ -116,11 +121,13 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   // The handshake. False: this connection does not exist any more, or has failed.
   void begin();
   void begin_selection(State state, std::vector<std::string_view> names);
-  void begin_security();
+  void begin_security(std::string_view name);
   bool consume(Bytes input);
   bool select_security(Bytes& input);
   bool secure(Bytes& input);
   bool select_muxer(Bytes& input);
+  bool offer_muxer();
+  bool confirm_muxer(Bytes& input);
   bool negotiate(Bytes& input);
   bool finish_upgrade(std::string_view muxer);
   void send_handshake(Bytes bytes);
@@ -152,6 +159,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   UpgradedStream* current_ = nullptr;  // whose callback is running; null once it was destroyed
   Watch* watch_ = nullptr;             // of the callback that is running
   std::unique_ptr<SecureChannel> channel_;
+  std::unique_ptr<MultistreamDialer> muxer_offer_;  // not answered yet
   std::optional<Yamux> mux_;
   MemberTimer<&UpgradedConnection::on_timer> timer_{*this};
   MemberTask<&UpgradedConnection::on_turn_end> flush_{*this};

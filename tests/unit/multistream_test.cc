@@ -104,6 +104,14 @@ TEST_CASE("multistream without anything in common fails", "[multistream]") {
   CHECK(pair.dialer.state() == MultistreamState::failed);
 }
 
+TEST_CASE("a listener's refusal outlives what makes no sense behind it", "[multistream]") {
+  MultistreamListener listener;
+  const auto answer = listener.on_bytes(
+      Bytes::copy(lines({"/multistream/1.0.0", "/a"}) + std::string(3, '\0')), Names({"/b"}));
+  CHECK(answer.error().code == ErrorCode::bad_encoding);
+  CHECK(listener.last_words().text() == lines({"/multistream/1.0.0", "na"}));
+}
+
 TEST_CASE("data behind a lazy offer is handed on by both sides", "[multistream]") {
   const std::string_view offers[] = {"/echo"};
   MultistreamDialer dialer(offers);

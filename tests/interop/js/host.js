@@ -29,7 +29,7 @@ export async function makeHost(options) {
     addresses: { listen: listen ? [LISTEN[transport]] : [] },
     transports: [TRANSPORTS[transport]()],
     connectionEncrypters: [earlyMuxer ? encrypter : withoutEarlyMuxer(encrypter)],
-    streamMuxers: [yamux({ maxInboundStreams: MANY, maxOutboundStreams: MANY })],
+    streamMuxers: [yamux({ maxInboundStreams: MANY, maxOutboundStreams: MANY, maxEarlyStreams: MANY })],
     connectionManager: {
       maxConnections: MANY,
       maxIncomingPendingConnections: MANY,
