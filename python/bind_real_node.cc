@@ -68,12 +68,15 @@ py::bytes make_key() {
 
 std::unique_ptr<RealNode> make_node(const std::optional<py::bytes>& key, std::vector<std::string> listen,
                                     const std::vector<std::string>& security, const std::string& log,
-                                    const std::string& log_format) {
+                                    const std::optional<std::string>& log_file, const std::string& log_format,
+                                    const std::string& metrics) {
   RealNodeOptions options;
   if (key) options.key = key_of(*key);
   options.listen = std::move(listen);
   for (const std::string& name : security) options.securities.push_back(security_from(name));
   options.log = log;
+  options.log_file = log_file.value_or("-");
+  options.metrics = metrics;
   options.log_format = value_of(parse_log_format(log_format));
   return value_of(RealNode::make(options));
 }
@@ -105,6 +108,7 @@ void bind_real_node(py::module_& module) {
       .def(py::init(&make_node))
       .def_property_readonly("peer_id", &RealNode::peer_id)
       .def_property_readonly("addresses", &RealNode::addresses)
+      .def_property_readonly("metrics", &RealNode::metrics)
       .def("dial", [](RealNode& node, const std::string& address) { return value_of(node.dial(address)); })
       .def("ping", [](RealNode& node, const std::string& peer) { value_of(node.ping(peer)); })
       .def("disconnect", [](RealNode& node, const std::string& peer) { value_of(node.disconnect(peer)); })

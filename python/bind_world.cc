@@ -45,8 +45,8 @@ std::unique_ptr<World> make_world(const std::string& backend, const std::string&
 }
 
 void observe(World& world, std::int64_t metrics_every_ns, const std::string& log, const std::string& log_file,
-             const std::string& log_format) {
-  world.observe({Duration(metrics_every_ns), log, log_file, log_format});
+             const std::string& log_format, const std::string& scrape_page) {
+  world.observe({Duration(metrics_every_ns), log, log_file, log_format, scrape_page});
 }
 
 NodeIndex add(World& world, std::uint32_t count, const py::dict& config) {
@@ -125,6 +125,11 @@ void bind_world(py::module_& module) {
       .def("random_overlay", [](const World& w, const Indices& group,
                                 std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
       .def_property_readonly("data_hash", [](const World& w) { return hex(w.data_hash()); })
+      .def_property_readonly("scrape_page",
+                             [](const World& w) -> std::optional<std::string> {
+                               const auto at = w.scrape_page();
+                               return at ? std::optional(at->to_string()) : std::nullopt;
+                             })
       .def_property_readonly("now_ns", [](const World& w) { return nanoseconds(w.now()); })
       .def("advance", [](World& w, std::int64_t until,
                          double wall) { return w.advance(Time(Duration(until)), from_seconds(wall)); })

@@ -61,10 +61,17 @@ Result<> RealNode::start(const RealNodeOptions& options) {
   if (!options.log.empty()) {
     const auto levels = LogLevels::parse(options.log);
     if (!levels) return tl::unexpected(levels.error());
-    auto file = LogFile::open("-", options.log_format);
+    auto file = LogFile::open(options.log_file, options.log_format);
     if (!file) return tl::unexpected(file.error());
     log_file_ = std::move(*file);
     log_ = std::make_unique<NodeLog>(*levels, *log_file_, loop_, NodeLog::Times::utc, "");
+  }
+  if (!options.metrics.empty()) {
+    const auto at = Endpoint::parse(options.metrics);
+    if (!at) return tl::unexpected(about("metrics", at.error()));
+    auto page = ScrapePage::open(loop_, network_, metrics_, *at);
+    if (!page) return tl::unexpected(about("cannot serve metrics at " + options.metrics, page.error()));
+    scrape_page_ = std::move(*page);
   }
   NodeConfig config;
   config.key = options.key;
@@ -100,6 +107,10 @@ std::vector<std::string> RealNode::addresses() const {
     list.push_back(address.with_peer(node_->peer_id()).to_string());
   }
   return list;
+}
+
+std::string RealNode::metrics() const {
+  return scrape_page_ == nullptr ? "" : "http://" + scrape_page_->local().to_string() + "/metrics";
 }
 
 Result<std::string> RealNode::dial(const std::string& text) {

@@ -14,6 +14,7 @@
 #include "stack/asio/asio_env.h"
 #include "stack/env/node_log.h"
 #include "stack/node/node.h"
+#include "stack/scrape/scrape_page.h"
 #include "stack/transport/tcp_transport.h"
 
 namespace mesocosm::python {
@@ -24,7 +25,9 @@ struct RealNodeOptions {
   std::vector<SecurityProtocol> securities;  // the best first; empty: all
   std::string agent;                         // empty: ours
   std::string log;                           // LogLevels::parse; empty: nothing
+  std::string log_file = "-";                // "-": standard error
   LogFormat log_format = LogFormat::text;
+  std::string metrics;  // "127.0.0.1:9464": a scrape page; empty: none
 };
 
 using EventValue = std::variant<bool, double, std::uint64_t, std::string, std::vector<std::string>, Bytes>;
@@ -46,6 +49,7 @@ class RealNode final : private SwarmObserver,
 
   std::string peer_id() const { return node_->peer_id().to_string(); }
   std::vector<std::string> addresses() const;  // with /p2p
+  std::string metrics() const;                 // the scrape page's URL, or empty
 
   // Each is answered by an event: connected or dial_failed, pong or ping_failed, disconnected.
   // Errors: bad_encoding (no address with /p2p, no peer id).
@@ -95,6 +99,7 @@ class RealNode final : private SwarmObserver,
   Rng rng_;
   NoTrace trace_;
   Metrics metrics_;
+  std::unique_ptr<ScrapePage> scrape_page_;
   std::unique_ptr<LogFile> log_file_;
   std::unique_ptr<NodeLog> log_;
   std::vector<RealEvent> events_;

@@ -37,8 +37,9 @@ def _shared(command: Command) -> Command:
             "--log",
             metavar="LEVELS",
             default="",
-            help="Log to standard error, such as info or gossipsub=debug,swarm=info.",
+            help="Log lines, such as info or gossipsub=debug,swarm=info.",
         ),
+        click.option("--log-file", metavar="FILE", help="Log to FILE.  [default: standard error]"),
         click.option(
             "--security",
             metavar="LIST",
@@ -60,6 +61,9 @@ def _key_option(command: Command) -> Command:
     "--dial", metavar="ADDR", multiple=True, help="Connect to a peer, /p2p included; may be repeated."
 )
 @click.option("--subscribe", metavar="TOPIC", multiple=True, help="Show a topic's messages; may be repeated.")
+@click.option(
+    "--metrics", metavar="IP:PORT", default="", help="Serve metrics to Prometheus there, at /metrics."
+)
 @_key_option
 @click.option("--ephemeral", is_flag=True, help="Use a new key, and forget it in the end.")
 @_shared
@@ -69,6 +73,7 @@ def node(
     listen: tuple[str, ...],
     dial: tuple[str, ...],
     subscribe: tuple[str, ...],
+    metrics: str,
     key: str | None,
     ephemeral: bool,
     **shared: Any,
@@ -87,7 +92,7 @@ def node(
     output = Output(shared["as_json"])
     if not listen and not dial:
         listen = (_DEFAULT_LISTEN,)
-    with _terminable(), _node(shared, listen=listen, key=identity) as running:
+    with _terminable(), _node(shared, listen=listen, key=identity, metrics=metrics) as running:
         for topic in subscribe:
             running.subscribe(topic)
         output.started(running, key_row, subscribe)
@@ -223,14 +228,18 @@ def _one_shot_identity(key: str | None) -> bytes | None:
 
 
 @contextmanager
-def _node(shared: dict[str, Any], listen: Sequence[str] = (), key: bytes | None = None) -> Iterator[Node]:
+def _node(
+    shared: dict[str, Any], listen: Sequence[str] = (), key: bytes | None = None, metrics: str = ""
+) -> Iterator[Node]:
     """A node that says goodbye in the end, also after an error."""
     made = Node(
         listen=listen,
         key=key,
         security=[name for name in shared["security"].split(",") if name],
         log=shared["log"],
+        log_file=shared["log_file"],
         log_format="json" if shared["as_json"] else "text",
+        metrics=metrics,
     )
     try:
         yield made

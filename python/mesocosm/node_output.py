@@ -30,12 +30,15 @@ class Output:
     def started(self, node: Node, key: str, topics: Sequence[str]) -> None:
         """The node runs."""
         if self._json:
-            self._object("started", peer=node.peer_id, addresses=node.addresses, topics=list(topics))
+            page = {"metrics": node.metrics} if node.metrics else {}
+            self._object("started", peer=node.peer_id, addresses=node.addresses, topics=list(topics), **page)
             return
         self._row("peer", node.peer_id, "bold")
         self._row("key", key)
         for address in node.addresses:
             self._row("listens", address)
+        if node.metrics:
+            self._row("metrics", node.metrics)
         for topic in topics:
             self._row("topic", topic)
 

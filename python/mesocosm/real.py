@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -43,7 +44,10 @@ class Node:
     listen    multiaddrs such as "/ip4/0.0.0.0/tcp/4001"; port 0: any
     key       the identity as a libp2p PrivateKey protobuf (`mesocosm.keys`); None: a new one
     security  what is offered and accepted, the best first; empty: all that there is
-    log       what to log to standard error, such as "info" or "gossipsub=debug,swarm=info"
+    log       what to log, such as "info" or "gossipsub=debug,swarm=info" (docs/metrics.md)
+    log_file  where to; None: standard error
+    log_format  "text" (key=value) or "json" (an object a line)
+    metrics   serve the node's metrics to Prometheus at this address, such as "127.0.0.1:9464"; "": do not
 
     It lives only while one of its methods waits: call `events` in between.
     """
@@ -55,9 +59,12 @@ class Node:
         key: bytes | None = None,
         security: Iterable[str] = (),
         log: str = "",
+        log_file: str | Path | None = None,
         log_format: str = "text",
+        metrics: str = "",
     ) -> None:
-        self._core = _core.RealNode(key, list(listen), list(security), log, log_format)
+        path = None if log_file is None else str(log_file)
+        self._core = _core.RealNode(key, list(listen), list(security), log, path, log_format, metrics)
         self._pending: deque[Event] = deque()  # seen while waiting for another one
         self._connected: dict[str, Event] = {}  # by peer, the latest
         self._identified: dict[str, Event] = {}  # by peer, pushes merged
@@ -72,6 +79,11 @@ class Node:
     def addresses(self) -> list[str]:
         """Where it listens; each ends with /p2p/<peer id>."""
         return list(self._core.addresses)
+
+    @property
+    def metrics(self) -> str:
+        """The URL of the scrape page, or ""."""
+        return str(self._core.metrics)
 
     @property
     def connected(self) -> list[str]:

@@ -43,6 +43,8 @@ class World:
     stack     "full" (TCP, Noise or TLS, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
               transport with the full stack's measured costs; flow only)
     port      on "real", node i listens on TCP port `port + i`; 0: on any free port
+    metrics   on "real": serve the nodes' metrics to Prometheus at this address during the run, such as "127.0.0.1:9464"
+              (port 0: any free one, see `metrics_page`); "": do not
     metrics_every  how often the nodes' metrics are sampled into the record (`Run.metrics`); None: never
     log       which lines nodes log: "info", "swarm=debug,gossipsub=info", "warn,swarm=debug" (levels: debug, info, warn,
               error, off); "": none. In simulation lines have virtual time, and the same run logs the same lines
@@ -58,6 +60,7 @@ class World:
         internet: internet_models.Internet | None = None,
         stack: str = "full",
         port: int = 0,
+        metrics: str = "",
         metrics_every: Duration | None = "1s",
         log: str = "",
         log_file: str | Path | None = None,
@@ -77,6 +80,7 @@ class World:
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
         self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
         self._metrics_every_ns = 0 if metrics_every is None else _interval_ns("metrics_every", metrics_every)
+        self._scrape_page = metrics
         self.log(log, file=log_file, format=log_format)
         self._setup: list[Callable[[], None]] = []
         self._started = False
@@ -93,7 +97,7 @@ class World:
                 f'World: log must be levels such as "info" or "swarm=debug,gossipsub=info", not {levels!r}'
             )
         path = "-" if file is None else str(file)
-        self._core.observe(self._metrics_every_ns, levels, path, format)
+        self._core.observe(self._metrics_every_ns, levels, path, format, self._scrape_page)
 
     # --- building ------------------------------------------------------------------------------------------------
 
@@ -149,6 +153,12 @@ class World:
     def now(self) -> float:
         """Seconds since the start."""
         return float(self._core.now_ns) * 1e-9
+
+    @property
+    def metrics_page(self) -> str:
+        """The URL of the scrape page while the world runs, or ""."""
+        at = self._core.scrape_page
+        return f"http://{at}/metrics" if at else ""
 
     def _perform(self, action: Callable[[], None]) -> None:
         """Now if the world runs, else when it starts."""

@@ -25,6 +25,8 @@ class Backend {
   virtual Clock& clock() = 0;
   virtual Network& attach(NodeIndex node) = 0;  // the network as this node sees it; once for each node
   virtual std::unique_ptr<Entropy> entropy(const Rng& node_rng) = 0;
+  // The machine's own network, for what is no node; null in simulations.
+  virtual Network* machine() { return nullptr; }
   virtual TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
 

@@ -22,6 +22,7 @@ class RealBackend final : public Backend {
     return *networks_.back();
   }
 
+  Network* machine() override { return &machine_; }
   std::unique_ptr<Entropy> entropy(const Rng&) override { return std::make_unique<SystemEntropy>(); }
 
   TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
@@ -52,6 +53,7 @@ class RealBackend final : public Backend {
 
   std::uint16_t port_;
   AsioLoop loop_;
+  AsioNetwork machine_{loop_};
   std::vector<std::unique_ptr<AsioNetwork>> networks_;
 };
 

@@ -11,6 +11,7 @@
 #include "sim/run/real_backend.h"
 #include "stack/env/node_log.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
+#include "stack/scrape/scrape_page.h"
 
 namespace mesocosm {
 namespace {
@@ -168,6 +169,14 @@ void World::observe(const Observation& observation) {
     if (!result) throw ConfigError("log: " + result.error().detail);
     return std::move(*result);
   };
+  if (!observation.scrape_page.empty()) {
+    const auto at = Endpoint::parse(observation.scrape_page);
+    if (!at) throw ConfigError("metrics: " + at.error().detail);
+    if (backend_->machine() == nullptr) {
+      throw ConfigError("metrics: a simulated world has no sockets to serve a page on");
+    }
+    scrape_at_ = *at;
+  }
   const LogFormat format = usable(parse_log_format(observation.log_format));
   log_levels_ = observation.log.empty() ? LogLevels() : usable(LogLevels::parse(observation.log));
   log_file_ = log_levels_.any() ? usable(LogFile::open(observation.log_file, format)) : nullptr;
@@ -180,6 +189,11 @@ void World::start(const std::string& path, const std::string& provenance) {
   if (!recorder) throw ConfigError(recorder.error().detail);
   recorder_ = std::move(*recorder);
   recorder_->set_attribute("provenance", provenance);
+  if (scrape_at_) {
+    auto page = ScrapePage::open(backend_->clock(), *backend_->machine(), metrics_, *scrape_at_);
+    if (!page) throw ConfigError("metrics: cannot listen: " + page.error().message());
+    scrape_page_ = std::move(*page);
+  }
   for (NodeIndex index = 0; index < members_.size(); ++index) begin(index);
   arm_samples();
 }
@@ -237,6 +251,10 @@ void World::record_place(NodeIndex index) {
   row.last_mile_ns = info.last_mile.count();
   row.joined = now();
   recorder_->add_node(row);
+}
+
+std::optional<Endpoint> World::scrape_page() const {
+  return scrape_page_ == nullptr ? std::nullopt : std::optional(scrape_page_->local());
 }
 
 // --- what scripts do

@@ -22,6 +22,7 @@ namespace mesocosm {
 
 class MetricSampler;
 class Recorder;
+class ScrapePage;
 
 // A user's mistake: a wrong parameter, a file that cannot be used. Thrown at the configuration edge only.
 class ConfigError : public std::invalid_argument {
@@ -48,6 +49,7 @@ struct Observation {
   std::string log = {};             // LogLevels::parse; empty: no lines
   std::string log_file = "-";       // "-": standard error
   std::string log_format = "text";  // or "json"
+  std::string scrape_page = {};     // "127.0.0.1:9464": serve metrics there, on "real"; empty: nowhere
 };
 
 enum class StackKind : std::uint8_t { full, collapsed };
@@ -94,6 +96,7 @@ class World {
   void heal();
   Node& node(NodeIndex index);
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
+  std::optional<Endpoint> scrape_page() const;         // where they are served
 
   // --- at any time
   // Calls `action` at a time, or first at a time and then at every interval. What it throws leaves advance().
@@ -131,6 +134,7 @@ class World {
   Metrics metrics_;
   LogLevels log_levels_;
   std::unique_ptr<LogFile> log_file_;  // null: nothing is logged
+  std::optional<Endpoint> scrape_at_;
   Duration metrics_every_ = Observation{}.metrics_every;
   std::unique_ptr<MetricSampler> sampler_;  // null: metrics are not recorded
   Subscriber subscriber_;
@@ -140,6 +144,7 @@ class World {
   Duration ran_{};      // wall time given to advance(), about
   Duration unsaved_{};  // of which since the record was flushed
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<ScrapePage> scrape_page_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Script>> scripts_;
   std::vector<std::unique_ptr<Bootstrap>> bootstraps_;

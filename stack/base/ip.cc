@@ -1,6 +1,7 @@
 #include "stack/base/ip.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include <arpa/inet.h>
@@ -55,6 +56,26 @@ std::string IpAddress::to_string() const {
   char text[INET6_ADDRSTRLEN] = {};
   inet_ntop(is_v4_ ? AF_INET : AF_INET6, octets_.data(), text, sizeof text);
   return text;
+}
+
+Result<Endpoint> Endpoint::parse(std::string_view text) {
+  const auto wrong = [&] {
+    return fail(
+        ErrorCode::bad_encoding,
+        "not an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464: '" + std::string(text) + "'");
+  };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong();
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto ip = IpAddress::parse(host);
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (!ip || ip->is_v4() == bracketed || !whole) return wrong();
+  return Endpoint{*ip, port};
 }
 
 std::string Endpoint::to_string() const {

@@ -36,7 +36,9 @@ struct Endpoint {
   IpAddress ip;
   std::uint16_t port = 0;
 
-  std::string to_string() const;  // "192.0.2.1:4001", "[2001:db8::1]:4001"
+  // "192.0.2.1:4001", "[2001:db8::1]:4001". Error: bad_encoding.
+  static Result<Endpoint> parse(std::string_view text);
+  std::string to_string() const;
   auto operator<=>(const Endpoint&) const = default;
 };
 

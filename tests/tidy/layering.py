@@ -22,6 +22,7 @@ ALLOWED: dict[str, list[str]] = {
     "stack/crypto": ["stack/base", "stack/wire"],
     "stack/secure": CORES,
     "stack/http": ["stack/base"],
+    "stack/scrape": ["stack/base", "stack/observe", "stack/env", "stack/http"],
     "stack/mux": CORES,
     "stack/negotiate": CORES,
     "stack/websocket": [*CORES, "stack/env", "stack/http"],
@@ -40,9 +41,9 @@ ALLOWED: dict[str, list[str]] = {
     "sim/packet": ["sim/faults", *STACK, "sim/kernel", "sim/net", "sim/hosts"],
     "sim/faults": ["stack/base", "stack/observe", "stack/env", "sim/kernel"],
     "sim/record": ["stack/base", "stack/observe", "stack/env"],
-    "sim/run": [*NODE, "stack/asio", "sim"],
+    "sim/run": [*NODE, "stack/asio", "stack/scrape", "sim"],
     "attacks/wire": STACK,
-    "python": [*NODE, "stack/asio", "sim"],
+    "python": [*NODE, "stack/scrape", "stack/asio", "sim"],
 }
 # Each outside library has one place.
 OUTSIDE = {

@@ -55,6 +55,16 @@ TEST_CASE("IP addresses print as they parse", "[base]") {
   CHECK(!IpAddress::parse("192.0.2"));
   CHECK(IpAddress::v4(0x7f000001).is_loopback());
   CHECK(Endpoint{*IpAddress::parse("::1"), 80}.to_string() == "[::1]:80");
+  for (const char* text : {"192.0.2.1:4001", "[2001:db8::1]:65535", "0.0.0.0:0"}) {
+    const auto endpoint = Endpoint::parse(text);
+    REQUIRE(endpoint);
+    CHECK(endpoint->to_string() == text);
+  }
+  for (const char* text : {"", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:+1", "192.0.2.1:1 ",
+                           "[192.0.2.1]:1", "::1:80", "[::1]", "[]:1", ":1", "localhost:1"}) {
+    INFO(text);
+    CHECK(!Endpoint::parse(text));
+  }
 }
 
 TEST_CASE("forked generators depend on seed, purpose and index only", "[base]") {
