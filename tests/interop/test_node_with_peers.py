@@ -25,10 +25,12 @@ TOPIC = "news"
 class Peer(Running):
     """A peer program, told what to do as ../interop/README.md says."""
 
-    def __init__(self, implementation: str, security: str) -> None:
+    def __init__(self, implementation: str, transport: str, security: str) -> None:
         program = BUILD / implementation / "peer"
         assert program.is_file(), f"the peer of {implementation} is not built: ./dev interop"
-        super().__init__([str(program), "--security", security, "--time-limit", "120"])
+        options = ["--transport", transport, "--security", security, "--time-limit", "120"]
+        super().__init__([str(program), *options])
+        self.transport = transport
         first = self.object(ev="listening")
         self.id, self.address = first["peer"], first["addrs"][0]
         self._next = 0
@@ -50,9 +52,9 @@ def implementation(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["noise", "tls"])
+@pytest.fixture(params=["tcp noise", "ws tls"])
 def peer(implementation: str, request: pytest.FixtureRequest) -> Iterator[Peer]:
-    running = Peer(implementation, request.param)
+    running = Peer(implementation, *request.param.split())
     yield running
     running.process.kill()
     running.wait()
@@ -78,7 +80,8 @@ def test_our_commands_reach_a_peer(peer: Peer, implementation: str, tmp_path: Pa
 
 
 def test_a_peer_reaches_our_node(peer: Peer, tmp_path: Path) -> None:
-    node = RunningNode("--ephemeral", "--subscribe", TOPIC, home=tmp_path)
+    listen = "/ip4/127.0.0.1/tcp/0" + ("/ws" if peer.transport == "ws" else "")
+    node = RunningNode("--ephemeral", "--listen", listen, "--subscribe", TOPIC, home=tmp_path)
     started = node.event("started")
     peer.ask("dial", addr=started["addresses"][0])
     node.event("connected", peer=peer.id, direction="inbound")

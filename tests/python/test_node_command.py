@@ -173,6 +173,16 @@ def test_tls(home: Path) -> None:
     assert server.end() == (0, "")
 
 
+def test_websocket(home: Path) -> None:
+    server = RunningNode("--ephemeral", "--listen", "/ip4/127.0.0.1/tcp/0/ws", home=home)
+    address = server.event("started")["addresses"][0]
+    assert re.fullmatch(r"/ip4/127.0.0.1/tcp/\d+/ws/p2p/12D3Koo\w+", address)
+    told = json.loads(run_node("identify", address, "--json", home=home).stdout)
+    assert told["connection"]["address"] == address.split("/p2p/")[0]
+    assert told["addresses"] == [address.split("/p2p/")[0]]
+    assert server.end() == (0, "")
+
+
 class TestMistakes:
     """One line that says what is wrong, and 2."""
 
