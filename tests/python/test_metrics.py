@@ -14,7 +14,7 @@ import mesocosm as mc
 import pytest
 
 from conftest import ROOT, gossip_world
-from test_node_command import Running
+from processes import RunningNode
 
 
 def get(url: str) -> tuple[str, str]:
@@ -36,7 +36,7 @@ def check_with_promtool(page: str) -> None:
 
 
 def test_promtool_accepts_the_page_of_a_running_node(tmp_path: Path) -> None:
-    server = Running("--ephemeral", "--subscribe", "news", "--metrics", "127.0.0.1:0", home=tmp_path)
+    server = RunningNode("--ephemeral", "--subscribe", "news", "--metrics", "127.0.0.1:0", home=tmp_path)
     try:
         started = server.event("started")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics", started["metrics"])
