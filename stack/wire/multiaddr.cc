@@ -16,7 +16,8 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::size_t kMaxText = 4 * Multiaddr::kMaxSize;
+constexpr std::size_t kMaxText =
+    10 * Multiaddr::kMaxSize;  // "/p2p-websocket-star" is the longest text for its bytes, which are two
 
 // A kind of value. Texts are what stands between two slashes, except that a path is the rest of the address.
 struct ValueKind {

@@ -417,3 +417,14 @@ TEST_CASE("multiaddrs: walking the components", "[wire]") {
   CHECK(part.value().empty());
   CHECK_FALSE(part.next());
 }
+
+TEST_CASE("the longest addresses are as long as text as they need", "[multiaddr]") {
+  std::vector<std::uint8_t> binary;
+  while (binary.size() < Multiaddr::kMaxSize)
+    binary.insert(binary.end(), {0xdf, 0x03});  // /p2p-websocket-star
+  const auto address = Multiaddr::decode(ByteView(binary));
+  REQUIRE(address);
+  const auto again = Multiaddr::parse(address->to_string());
+  REQUIRE(again);
+  CHECK(*again == *address);
+}
