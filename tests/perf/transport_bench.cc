@@ -1,7 +1,8 @@
-// TCP + Noise + Yamux on loopback, each end in a thread of its own: handshakes, round trips and bulk bytes,
+// TCP + Noise or TLS + Yamux on loopback, each end in a thread of its own: handshakes, round trips and bulk bytes,
 // beside what sealing alone costs.
 //
 //     transport_bench [seconds a figure]
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "stack/asio/asio_env.h"
+#include "stack/secure/noise.h"
+#include "stack/secure/tls_channel.h"
 #include "stack/transport/tcp_transport.h"
 
 using namespace mesocosm;
@@ -69,7 +72,8 @@ struct Host : Connection::Events, Listening::Events, Dial::Events {
   std::vector<std::unique_ptr<Reader>> readers;
   std::atomic<std::uint64_t> received{0};
 
-  explicit Host(std::uint8_t seed) : key(key_pair(seed)), transport(env, key, table) {}
+  Host(std::uint8_t seed, const TcpOptions& options)
+      : key(key_pair(seed)), transport(env, key, table, options) {}
   void listen() {
     listening = std::move(*transport.listen(*Multiaddr::parse("/ip4/127.0.0.1/tcp/0"), *this));
   }
@@ -126,12 +130,16 @@ struct Pinger final : Stream::Events {
   void on_closed(Error) override {}
 };
 
-void run(double seconds) {
+void run(std::string_view name, SecurityProtocol security, bool early_muxer, double seconds) {
+  TcpOptions options;
+  options.upgrade.securities = {security};
+  options.upgrade.early_muxer = early_muxer;
+  std::printf("%s\n", std::string(name).c_str());
   std::atomic<bool> stop{false};
   std::atomic<std::uint16_t> port{0};
   std::atomic<std::uint64_t>* received = nullptr;
   std::thread server([&] {
-    Host host(1);
+    Host host(1, options);
     host.listen();
     received = &host.received;
     port = host.listening->address().tcp_endpoint()->port;
@@ -141,21 +149,28 @@ void run(double seconds) {
   });
   while (port == 0) std::this_thread::yield();
   {
-    Host client(2);
+    Host client(2, options);
     const Multiaddr address = Multiaddr::tcp({IpAddress::v4(0x7f000001), port});
     const auto connect = [&] {
       client.dial = client.transport.dial(address, nullptr, client);
       client.loop.run();
     };
-    std::uint64_t handshakes = 0;
+    std::vector<double> handshakes;
     auto start = Stopwatch::now();
     while (seconds_since(start) < seconds) {
+      const auto begun = Stopwatch::now();
       connect();
+      handshakes.push_back(1e3 * seconds_since(begun));
       client.connections.clear();
-      ++handshakes;
     }
-    std::printf("handshakes, one at a time     %10.0f /s\n",
-                static_cast<double>(handshakes) / seconds_since(start));
+    std::sort(handshakes.begin(), handshakes.end());
+    std::printf("  handshake, p50 and p90      %10.3f ms %7.3f ms\n", handshakes[handshakes.size() / 2],
+                handshakes[handshakes.size() * 9 / 10]);
+    if (!early_muxer) {
+      stop = true;
+      server.join();
+      return;
+    }
     connect();
     Connection& connection = *client.connections.back();
 
@@ -165,7 +180,7 @@ void run(double seconds) {
     pinger.stream->write(Bytes::copy(std::string(64, 'x')));
     start = Stopwatch::now();
     client.loop.run_for(from_seconds(seconds));
-    std::printf("round trips of 64 bytes       %10.0f /s\n",
+    std::printf("  round trips of 64 bytes     %10.0f /s\n",
                 static_cast<double>(pinger.rounds) / seconds_since(start));
     pinger.stream.reset();
 
@@ -183,7 +198,7 @@ void run(double seconds) {
       const std::uint64_t before = *received;
       start = Stopwatch::now();
       client.loop.run_for(from_seconds(seconds));
-      std::printf("bulk, %2d stream%s             %10.0f MB/s\n", streams, streams == 1 ? " " : "s",
+      std::printf("  bulk, %2d stream%s           %10.0f MB/s\n", streams, streams == 1 ? " " : "s",
                   static_cast<double>(*received - before) / seconds_since(start) / 1e6);
     }
     client.connections.clear();
@@ -192,17 +207,16 @@ void run(double seconds) {
   server.join();
 }
 
-void seal_alone(double seconds) {
-  NoiseKey key{};
-  NoiseTransport transport(key, key);
-  std::vector<std::uint8_t> frame(kNoiseMaxPlaintext + kNoiseOverhead);
+void seal_alone(std::string_view name, SecureChannel& channel, double seconds) {
+  const FrameShape shape = channel.shape();
+  std::vector<std::uint8_t> frame(shape.max_plaintext + shape.overhead());
   std::uint64_t bytes = 0;
   const auto start = Stopwatch::now();
   while (seconds_since(start) < seconds) {
-    for (int i = 0; i < 16; ++i) transport.seal_frame(frame);
-    bytes += 16 * kNoiseMaxPlaintext;
+    for (int i = 0; i < 16; ++i) channel.seal_frame(frame);
+    bytes += 16 * shape.max_plaintext;
   }
-  std::printf("sealing full frames alone     %10.0f MB/s\n",
+  std::printf("sealing alone, %-14s %10.0f MB/s\n", std::string(name).c_str(),
               static_cast<double>(bytes) / seconds_since(start) / 1e6);
 }
 
@@ -210,7 +224,15 @@ void seal_alone(double seconds) {
 
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 2;
-  seal_alone(seconds / 4);
-  run(seconds);
+  const NoiseKey key{};
+  NoiseTransport noise(key, key);
+  TlsChannel gcm(AeadCipher::aes_128_gcm, key, key), chacha(AeadCipher::chacha20_poly1305, key, key);
+  seal_alone("Noise", noise, seconds / 4);
+  seal_alone("TLS, AES-GCM", gcm, seconds / 4);
+  seal_alone("TLS, ChaCha20", chacha, seconds / 4);
+  run("Noise", SecurityProtocol::noise, true, seconds);
+  run("Noise, muxer by multistream", SecurityProtocol::noise, false, seconds);
+  run("TLS", SecurityProtocol::tls, true, seconds);
+  run("TLS, muxer by multistream", SecurityProtocol::tls, false, seconds);
   return 0;
 }
