@@ -39,13 +39,15 @@ constexpr std::uint32_t kNumberMask = (1u << kKindShift) - 1;
 
 Kind kind_of(std::uint32_t tag) { return static_cast<Kind>(tag >> kKindShift); }
 
-// The handshake's messages, by number.
-constexpr std::size_t kOffer = 0;             // value: the security protocol
-constexpr std::size_t kAnswer = 1;            // value: kAccepted, or not
-constexpr std::size_t kHello = 2;             // value: kHelloMark, and kEarlyMuxer if the dialer wants that
+// The handshake's messages, by number. An offer that is the dialer's last has its hello behind it, and the answer
+// to that the listener's identity.
+constexpr std::size_t kOffer = 0;             // value: the security protocol, and the hello's
+constexpr std::size_t kAnswer = 1;            // value: kAccepted, or not, and the listener identity's
+constexpr std::size_t kHello = 2;             // value: kEarlyMuxer, if the dialer wants that
 constexpr std::size_t kListenerIdentity = 3;  // value: kEarlyMuxer, if both want that
 constexpr std::size_t kDialerIdentity = 4;
-constexpr std::uint32_t kAccepted = 1, kEarlyMuxer = 1, kHelloMark = 0x100;
+// The sixth is the muxer's answer, which the dialer does not wait for.
+constexpr std::uint32_t kProtocolMask = 0xff, kAccepted = 0x100, kEarlyMuxer = 0x200, kAhead = 0x400;
 
 // The frames of security protocol and muxer around so many bytes that leave alone.
 std::uint32_t framed(std::size_t payload, const CollapsedSecurity& security) {
@@ -166,9 +168,12 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   void on_timer();
 
   void offer();
-  bool answer(std::uint32_t offered);
-  void say_hello();
+  bool take_offer(std::uint32_t value);
+  bool take_answer(flow::Chunk& message);
+  bool take_message(std::size_t number, flow::Chunk& message);
   void shake_hands();
+  const CollapsedSecurity::Messages& messages() const;
+  std::uint32_t early_flag() const;
   bool take(flow::Chunk& message);
   bool take_handshake(flow::Chunk& message);
   void opened();
@@ -362,67 +367,81 @@ void CollapsedConnection::on_writable() {
   if (side_ == 0) offer();
 }
 
-// Offers the next security protocol, as multistream does; begins with it at once if it is the only one.
+// Offers the next security protocol, as multistream does; the last one with the hello behind it.
 void CollapsedConnection::offer() {
   const SecurityProtocol protocol = transport_.securities_[phase_->offers];
   security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
-  const std::uint32_t header = phase_->offers++ == 0 ? 0 : Costs::kMultistream;
+  std::uint32_t wire = messages()[kOffer] - (phase_->offers++ == 0 ? 0 : Costs::kMultistream);
+  auto value = static_cast<std::uint32_t>(protocol);
   phase_->next_message = kAnswer;
-  send_handshake({}, security_->early[kOffer] - header, static_cast<std::uint32_t>(protocol));
-  if (transport_.securities_.size() == 1) say_hello();
-}
-
-void CollapsedConnection::say_hello() {
-  const auto& messages = phase_->early_muxer ? security_->early : security_->late;
-  send_handshake({}, messages[kHello], kHelloMark | (phase_->early_muxer ? kEarlyMuxer : 0));
+  if (phase_->offers == transport_.securities_.size()) {
+    wire += messages()[kHello];
+    value |= kAhead | early_flag();
+  }
+  send_handshake({}, wire, value);
 }
 
 // Answers an offer. False: the connection has ended.
-bool CollapsedConnection::answer(std::uint32_t offered) {
-  if ((offered & kHelloMark) != 0) return true;  // behind an offer that was refused
+bool CollapsedConnection::take_offer(std::uint32_t value) {
+  const auto protocol = static_cast<SecurityProtocol>(value & kProtocolMask);
   const auto& ours = transport_.securities_;
-  if (std::find(ours.begin(), ours.end(), static_cast<SecurityProtocol>(offered)) == ours.end()) {
-    const std::uint32_t header = phase_->offers++ == 0 ? Costs::kMultistream : 0;
-    send_handshake({}, header + Costs::kRefusal, 0);
+  const bool ahead = (value & kAhead) != 0;
+  const bool first = phase_->offers++ == 0;
+  if (std::find(ours.begin(), ours.end(), protocol) == ours.end()) {
+    send_handshake({}, (first ? Costs::kMultistream : 0) + Costs::kRefusal, 0);
+    if (ahead) tcp_.finish(side_);  // what was behind it makes no sense; the dialer ends it
     return true;
   }
-  security_ = &kCollapsedSecurities[offered];
-  const std::uint32_t header = phase_->offers == 0 ? 0 : Costs::kMultistream;
+  security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
+  std::uint32_t wire = messages()[kAnswer] - (first ? 0 : Costs::kMultistream);
   phase_->next_message = kHello;
-  send_handshake({}, security_->early[kAnswer] - header, kAccepted);
+  if (!ahead) {
+    send_handshake({}, wire, kAccepted);
+    return true;
+  }
+  phase_->early_muxer = phase_->early_muxer && (value & kEarlyMuxer) != 0;
+  wire += messages()[kListenerIdentity];
+  phase_->next_message = kDialerIdentity;
+  send_handshake(transport_.public_key_, wire, kAccepted | kAhead | early_flag());
   return true;
 }
 
-// Sends the handshake's next message, unless it was sent already.
+// Sends the handshake's next message.
 void CollapsedConnection::shake_hands() {
   const std::size_t number = phase_->next_message++;
-  if (number == kHello) {
-    if (transport_.securities_.size() > 1) say_hello();
-    return;
-  }
   const bool identity = number == kListenerIdentity || number == kDialerIdentity;
-  const auto& messages = phase_->early_muxer ? security_->early : security_->late;
-  send_handshake(identity ? transport_.public_key_ : Bytes(), messages[number],
-                 phase_->early_muxer ? kEarlyMuxer : 0);
+  send_handshake(identity ? transport_.public_key_ : Bytes(), messages()[number], early_flag());
 }
 
 bool CollapsedConnection::take_handshake(flow::Chunk& message) {
-  if (state_ != State::shaking_hands) return true;
-  const std::size_t number = phase_->next_message;
-  if (number == kOffer) return answer(message.value);
-  if (number == kAnswer && message.value != kAccepted) {
-    if (phase_->offers < transport_.securities_.size()) {
-      offer();
-      return true;
-    }
-    fail({ErrorCode::negotiation_failed, "the peer does not speak " + std::string(security_->id)});
-    return false;
+  if (state_ != State::shaking_hands) return true;  // the muxer's answer
+  if (phase_->next_message == kOffer) return take_offer(message.value);
+  if (phase_->next_message == kAnswer) return take_answer(message);
+  return take_message(phase_->next_message++, message);
+}
+
+bool CollapsedConnection::take_answer(flow::Chunk& message) {
+  if ((message.value & kAccepted) != 0) {
+    const bool ahead = (message.value & kAhead) != 0;
+    phase_->next_message = ahead ? kDialerIdentity : kHello;
+    if (ahead) return take_message(kListenerIdentity, message);
+    shake_hands();
+    return true;
   }
-  ++phase_->next_message;
-  if (number == kHello || number == kListenerIdentity) {
+  if (phase_->offers < transport_.securities_.size()) {
+    offer();
+    return true;
+  }
+  fail({ErrorCode::negotiation_failed, "the peer does not speak " + std::string(security_->id)});
+  return false;
+}
+
+// One of the messages from kHello on.
+bool CollapsedConnection::take_message(std::size_t number, flow::Chunk& message) {
+  if (number != kDialerIdentity) {
     phase_->early_muxer = phase_->early_muxer && (message.value & kEarlyMuxer) != 0;
   }
-  if (number == kListenerIdentity || number == kDialerIdentity) {
+  if (number != kHello) {
     info_.peer_public_key = std::move(message.data);
     info_.peer = PeerId::from_public_key(info_.peer_public_key);
     if (!phase_->expected.empty() && info_.peer != phase_->expected) {
@@ -430,14 +449,18 @@ bool CollapsedConnection::take_handshake(flow::Chunk& message) {
       return false;
     }
   }
+  if (number != kDialerIdentity || !phase_->early_muxer) shake_hands();
+  if (number == kHello) return true;
   Watch watch(*this);
-  // A dialer does not wait for the answer to its muxer.
-  const std::size_t all = phase_->early_muxer || side_ == 0 ? kDialerIdentity + 1 : security_->late.size();
-  const auto last = [&] { return phase_->next_message == all; };
-  if (!last()) shake_hands();
-  if (last()) opened();
+  opened();
   return watch.alive();
 }
+
+const CollapsedSecurity::Messages& CollapsedConnection::messages() const {
+  return phase_->early_muxer ? security_->early : security_->late;
+}
+
+std::uint32_t CollapsedConnection::early_flag() const { return phase_->early_muxer ? kEarlyMuxer : 0; }
 
 void CollapsedConnection::opened() {
   state_ = State::open;

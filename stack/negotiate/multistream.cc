@@ -113,7 +113,8 @@ Result<void> MultistreamDialer::on_message(std::string_view text, std::string& o
   return {};
 }
 
-Result<Bytes> MultistreamListener::on_bytes(Bytes input, const MultistreamChooser& chooser) {
+Result<Bytes> MultistreamListener::on_bytes(Bytes input, const MultistreamChooser& chooser,
+                                            Bytes* last_words) {
   reader_.push(std::move(input));
   std::string out;
   while (state_ != MultistreamState::selected && state_ != MultistreamState::failed) {
@@ -123,7 +124,7 @@ Result<Bytes> MultistreamListener::on_bytes(Bytes input, const MultistreamChoose
         message ? on_message(**message, chooser, out) : tl::unexpected<Error>(message.error());
     if (!taken) {
       state_ = MultistreamState::failed;
-      last_words_ = std::move(out);
+      if (last_words != nullptr) *last_words = Bytes::copy(out);
       return tl::unexpected<Error>(std::move(taken.error()));
     }
   }

@@ -66,6 +66,7 @@ class MultistreamDialer {
 
   MultistreamState state() const { return state_; }
   std::string_view selected() const { return offers_[current_]; }  // the current offer until one is selected
+  bool at_last_offer() const { return current_ + 1 == offers_.size(); }
   Bytes take_rest() { return reader_.take_rest(); }
 
  private:
@@ -93,9 +94,9 @@ class MultistreamListener {
  public:
   // What to send in answer, perhaps nothing. Errors: limit (too many offers), protocol_violation,
   // bad_encoding, too_large. Unknown names, "/libp2p/simultaneous-connect" among them, are answered "na".
-  Result<Bytes> on_bytes(Bytes input, const MultistreamChooser& chooser);
-  // What is to be sent though on_bytes() failed: the answers to what came before the error.
-  Bytes last_words() const { return Bytes::copy(last_words_); }
+  // `last_words`, if given, gets the answers to what came before an error.
+  Result<Bytes> on_bytes(Bytes input, const MultistreamChooser& chooser, Bytes* last_words = nullptr);
+  std::size_t offers() const { return offers_; }  // that came
 
   MultistreamState state() const { return state_; }
   std::string_view selected() const { return selected_; }
@@ -106,7 +107,6 @@ class MultistreamListener {
 
   MultistreamReader reader_;
   std::string_view selected_;
-  std::string last_words_;
   std::uint8_t offers_ = 0;
   MultistreamState state_ = MultistreamState::awaiting_header;
 };

@@ -56,7 +56,8 @@ UpgradeContext::UpgradeContext(Env& env, const KeyPair& identity, const Protocol
       entropy(env.entropy),
       protocols(table),
       traffic(counters),
-      options(std::move(wishes)) {
+      options(std::move(wishes)),
+      refused(env.clock, options.close_timeout) {
   MC_ASSERT(!options.securities.empty());
   for (SecurityProtocol protocol : options.securities) {
     securities.push_back(make_security(protocol, identity, entropy));
@@ -72,8 +73,7 @@ struct UpgradedConnection::Handshake {
   std::vector<std::string_view> names{};  // what a listener may select now
   std::string_view selected{};            // by multistream; empty while it is under way
   std::unique_ptr<SecurityHandshake> security{};
-  Error refusal{};  // why we refuse the peer
-  Time sent_at{};   // our last message of the security handshake
+  Time sent_at{};  // our last message of the security handshake
   Duration rtt{};
 };
 
@@ -144,9 +144,7 @@ void UpgradedConnection::begin() {
   context_.clock.arm_after(timer_, context_.options.handshake_timeout);
   std::vector<std::string_view> names;
   for (const auto& security : context_.securities) names.push_back(security->id());
-  const std::string_view only = names.size() == 1 ? names.front() : std::string_view{};
   begin_selection(State::selecting_security, std::move(names));
-  if (info_.direction == Direction::outbound && !only.empty()) begin_security(only);
 }
 
 // --- The byte stream's events
@@ -159,10 +157,6 @@ void UpgradedConnection::on_readable() {
     if (input.empty()) break;
     context_.traffic.wire.in += input.size();
     if (state_ != State::closing && !consume(std::move(input))) return;
-  }
-  if (state_ == State::refusing) {
-    if (stream_->ended()) fail_upgrade(std::move(handshake_->refusal));
-    return;
   }
   if (mux_ && !dispatch()) return;
   if (state_ == State::closed) return;
@@ -197,9 +191,6 @@ void UpgradedConnection::on_closed(Error error) {
   switch (state_) {
     case State::closed:
       return;
-    case State::refusing:
-      fail_upgrade(std::move(handshake_->refusal));
-      return;
     case State::closing:
       end(Error(*close_reason_));
       return;
@@ -225,9 +216,6 @@ void UpgradedConnection::on_timer() {
       return;
     case State::connecting:
       fail_upgrade({ErrorCode::timeout, "no connection"});
-      return;
-    case State::refusing:
-      fail_upgrade(std::move(handshake_->refusal));
       return;
     default:
       fail_upgrade({ErrorCode::timeout, "the handshake took too long"});
@@ -284,21 +272,32 @@ bool UpgradedConnection::consume(Bytes input) {
 }
 
 // Begins multistream for one of `names`.
-void UpgradedConnection::begin_selection(State state, std::vector<std::string_view> names) {
+bool UpgradedConnection::begin_selection(State state, std::vector<std::string_view> names) {
   state_ = state;
   handshake_->selected = {};
   if (info_.direction == Direction::inbound) {
     handshake_->names = std::move(names);
     handshake_->listener.emplace();
-  } else {
-    handshake_->dialer.emplace(names);
-    send_handshake(handshake_->dialer->start());
+    return true;
   }
+  handshake_->dialer.emplace(names);
+  send_handshake(handshake_->dialer->start());
+  return run_ahead();
+}
+
+// Goes on as if the offer that was just sent were accepted, if it is the last one.
+bool UpgradedConnection::run_ahead() {
+  if (!handshake_->dialer->at_last_offer()) return true;
+  const std::string_view offer = handshake_->dialer->selected();
+  if (state_ == State::selecting_muxer) return finish_upgrade(offer);
+  begin_security(offer);
+  return true;
 }
 
 // Runs whichever side of multistream is under way; what follows the selection is left in `input`.
 bool UpgradedConnection::negotiate(Bytes& input) {
   Result<Bytes> reply = fail(ErrorCode::none);
+  Bytes last_words;
   const auto take = [&](auto& core) {
     if (core.state() != MultistreamState::selected) return;
     handshake_->selected = core.selected();
@@ -308,19 +307,17 @@ bool UpgradedConnection::negotiate(Bytes& input) {
     reply = handshake_->dialer->on_bytes(std::move(input));
     take(*handshake_->dialer);
   } else {
-    reply = handshake_->listener->on_bytes(std::move(input), ListChooser(handshake_->names));
+    reply = handshake_->listener->on_bytes(std::move(input), ListChooser(handshake_->names), &last_words);
     take(*handshake_->listener);
   }
   if (!reply) {
-    if (handshake_->dialer) {
-      fail_upgrade(std::move(reply.error()));
-    } else {  // the dialer may not have waited for our refusal: it shall have it all the same
-      refuse_upgrade(std::move(reply.error()), handshake_->listener->last_words());
-    }
+    const bool refused = handshake_->listener && handshake_->listener->offers() > 0;
+    refuse_upgrade(std::move(reply.error()), std::move(last_words), refused);
     return false;
   }
-  if (!reply->empty()) send_handshake(std::move(*reply));
-  if (handshake_->selected.empty()) return true;
+  const bool spoke = !reply->empty();
+  if (spoke) send_handshake(std::move(*reply));
+  if (handshake_->selected.empty()) return !spoke || !handshake_->dialer || run_ahead();
   handshake_->dialer.reset();
   handshake_->listener.reset();
   return true;
@@ -328,16 +325,15 @@ bool UpgradedConnection::negotiate(Bytes& input) {
 
 bool UpgradedConnection::select_security(Bytes& input) {
   if (!negotiate(input)) return false;
-  if (handshake_->selected.empty()) return true;
-  if (handshake_->security == nullptr) begin_security(handshake_->selected);
-  state_ = State::securing;
+  if (!handshake_->selected.empty()) begin_security(handshake_->selected);
   return true;
 }
 
-void UpgradedConnection::begin_security(std::string_view name) {
+void UpgradedConnection::begin_security(std::string_view id) {
+  state_ = State::securing;
   const auto& all = context_.securities;
   const auto security =
-      std::find_if(all.begin(), all.end(), [&](const auto& one) { return one->id() == name; });
+      std::find_if(all.begin(), all.end(), [&](const auto& one) { return one->id() == id; });
   MC_ASSERT(security != all.end());
   const bool dialing = info_.direction == Direction::outbound;
   HandshakeRequest request{.role = dialing ? SecurityRole::initiator : SecurityRole::responder,
@@ -355,15 +351,14 @@ void UpgradedConnection::begin_security(std::string_view name) {
 }
 
 bool UpgradedConnection::secure(Bytes& input) {
+  if (handshake_->dialer) {  // the offer is not answered yet
+    if (!negotiate(input)) return false;
+    if (handshake_->dialer) return true;
+  }
   SecurityHandshake& security = *handshake_->security;
   auto reply = security.on_bytes(input);
   if (!reply) {
-    Bytes last_words = security.last_words();
-    if (last_words.empty()) {
-      fail_upgrade(std::move(reply.error()));
-    } else {
-      refuse_upgrade(std::move(reply.error()), std::move(last_words));
-    }
+    refuse_upgrade(std::move(reply.error()), security.last_words());
     return false;
   }
   const Time now = context_.clock.now();
@@ -378,10 +373,8 @@ bool UpgradedConnection::secure(Bytes& input) {
   info_.peer_public_key = security.peer().public_key;
   info_.early_muxer = !security.muxer().empty();
   if (info_.early_muxer) return finish_upgrade(security.muxer());
-  if (info_.direction == Direction::outbound) return offer_muxer();
   handshake_->security.reset();
-  begin_selection(State::selecting_muxer, {std::begin(kMuxers), std::end(kMuxers)});
-  return true;
+  return begin_selection(State::selecting_muxer, {std::begin(kMuxers), std::end(kMuxers)});
 }
 
 bool UpgradedConnection::select_muxer(Bytes& input) {
@@ -389,20 +382,10 @@ bool UpgradedConnection::select_muxer(Bytes& input) {
   return handshake_->selected.empty() || finish_upgrade(handshake_->selected);
 }
 
-// The dialer's side: it has one muxer, and begins with it.
-bool UpgradedConnection::offer_muxer() {
-  static_assert(std::size(kMuxers) == 1);
-  muxer_offer_ = std::make_unique<MultistreamDialer>(kMuxers);
-  Bytes offer = muxer_offer_->start();
-  send(channel_->seal({&offer, 1}));
-  return finish_upgrade(kMuxers[0]);
-}
-
-// Takes the answer off `input`. False if it is a refusal: the connection has ended.
+// The answer to an offer that was not waited for.
 bool UpgradedConnection::confirm_muxer(Bytes& input) {
-  auto next = muxer_offer_->on_bytes(std::move(input));
-  if (!next) return end(std::move(next.error()));
-  input = {};
+  const auto answered = muxer_offer_->on_bytes(std::exchange(input, {}));
+  if (!answered) return end(Error(answered.error()));
   if (muxer_offer_->state() != MultistreamState::selected) return true;
   input = muxer_offer_->take_rest();
   muxer_offer_.reset();
@@ -427,21 +410,21 @@ bool UpgradedConnection::finish_upgrade(std::string_view muxer) {
   }
   context_.clock.disarm(timer_);
   arm_for_streams();
+  if (handshake_->dialer) muxer_offer_ = std::make_unique<MultistreamDialer>(std::move(*handshake_->dialer));
   Observer& observer = handshake_->observer;
   handshake_.reset();
   observer.on_upgraded(*this);
   return watch.alive();
 }
 
-// Fails with `error` behind what was sent before and `last_words`: a dialer a turn later, a listener when the
-// peer has ended its side, so that what it still sends does not reset the connection under our words.
-void UpgradedConnection::refuse_upgrade(Error error, Bytes last_words) {
-  if (!last_words.empty()) send_handshake(std::move(last_words));
-  stream_->finish();
-  state_ = State::refusing;
-  handshake_->refusal = std::move(error);
-  const bool dialing = info_.direction == Direction::outbound;
-  context_.clock.arm_after(timer_, dialing ? Duration::zero() : context_.options.close_timeout);
+// Fails with `error`; what the peer is being told, and was just told if `linger`, goes on without us.
+void UpgradedConnection::refuse_upgrade(Error error, Bytes last_words, bool linger) {
+  if (!last_words.empty()) {
+    send_handshake(std::move(last_words));
+    linger = true;
+  }
+  if (linger) context_.refused.keep(std::move(stream_));
+  fail_upgrade(std::move(error));
 }
 
 void UpgradedConnection::fail_upgrade(Error error) {

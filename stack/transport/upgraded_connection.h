@@ -4,13 +4,12 @@
 //
 //   connecting ──▶ selecting_security ──▶ securing ──┬─ muxer in the handshake ──▶ open
 //                                                    └──▶ selecting_muxer ──────────▲
-//
-// A dialer waits for no answer that it does not need (as rust-libp2p's): the only security protocol that it
-// offers begins right behind the offer, and the only muxer right behind its own; then selecting_muxer is the
-// listener's state alone. A refusal ends the connection either way.
-//
 //   open ──▶ closing ──▶ closed
-//   (any state before open) ──▶ (refusing) ──▶ failed upgrade, told to the observer
+//   (any state before open) ──▶ failed upgrade, told to the observer
+//
+// A dialer does not wait for the answer to its last offer: nothing but what goes behind it could follow, and a
+// refusal is the end in any case. So a peer that offers one security saves a round trip, and one whose muxer was
+// not negotiated early another.
 //
 // Output is gathered: writes mark streams, and one flush at the end of the turn takes what the byte stream
 // wants to be given, from all streams in turn, and seals it into one buffer. So nothing is encrypted before
@@ -30,6 +29,7 @@
 #include "stack/mux/yamux.h"
 #include "stack/negotiate/multistream.h"
 #include "stack/secure/security.h"
+#include "stack/transport/linger.h"
 #include "stack/transport/traffic.h"
 #include "stack/transport/transport.h"
 
@@ -60,6 +60,7 @@ struct UpgradeContext {
   TrafficCounters& traffic;
   UpgradeOptions options;
   std::vector<std::unique_ptr<Security>> securities;  // in the order of options.securities
+  Linger refused;                                     // peers that are being told why
 };
 
 class UpgradedStream;
@@ -106,7 +107,6 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
     selecting_security,  // multistream in the clear
     securing,            // messages of the security handshake
     selecting_muxer,     // multistream inside sealed frames
-    refusing,            // the peer is being told why; the failure is told when that is over
     open,                // Yamux inside sealed frames
     closing,             // GOAWAY was or will be sent; input is ignored; waits for the peer's end
     closed,              // told
@@ -120,18 +120,18 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
 
   // The handshake. False: this connection does not exist any more, or has failed.
   void begin();
-  void begin_selection(State state, std::vector<std::string_view> names);
-  void begin_security(std::string_view name);
+  bool begin_selection(State state, std::vector<std::string_view> names);
+  bool run_ahead();
+  void begin_security(std::string_view id);
   bool consume(Bytes input);
   bool select_security(Bytes& input);
   bool secure(Bytes& input);
   bool select_muxer(Bytes& input);
-  bool offer_muxer();
   bool confirm_muxer(Bytes& input);
   bool negotiate(Bytes& input);
   bool finish_upgrade(std::string_view muxer);
   void send_handshake(Bytes bytes);
-  void refuse_upgrade(Error error, Bytes last_words);
+  void refuse_upgrade(Error error, Bytes last_words, bool linger = false);
   void fail_upgrade(Error error);
 
   // Streams.
@@ -159,7 +159,7 @@ class UpgradedConnection final : public Connection, private ByteStream::Events {
   UpgradedStream* current_ = nullptr;  // whose callback is running; null once it was destroyed
   Watch* watch_ = nullptr;             // of the callback that is running
   std::unique_ptr<SecureChannel> channel_;
-  std::unique_ptr<MultistreamDialer> muxer_offer_;  // not answered yet
+  std::unique_ptr<MultistreamDialer> muxer_offer_;  // that was not answered yet
   std::optional<Yamux> mux_;
   MemberTimer<&UpgradedConnection::on_timer> timer_{*this};
   MemberTask<&UpgradedConnection::on_turn_end> flush_{*this};

@@ -25,6 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   TcpOptions options;
   options.upgrade.early_muxer = in.below(2) == 0;
   options.upgrade.max_negotiating = 4;
+  const std::size_t security = in.below(8);  // TLS costs more time: seldom
+  if (security == 0) options.upgrade.securities = {SecurityProtocol::tls};
+  if (security > 0 && security < 4) options.upgrade.securities = {SecurityProtocol::noise};
   Two two(options, {}, in.below(2) == 0);
   two.net.chop = 1 + in.size();
   two.net.buffer = 1 + in.size();

@@ -169,21 +169,32 @@ TEST_CASE("the collapsed handshakes are the full stack's, byte by byte", "[colla
     return line;
   };
   for (const CollapsedSecurity& security : kCollapsedSecurities) {
-    for (const auto* messages : {&security.early, &security.late}) {
-      const bool early = messages == &security.early;
-      const std::string title = next_line();
-      INFO(title);
-      CHECK(title.find(security.protocol == kNoise ? "TCP, Noise" : "TCP, TLS") == 0);
-      CHECK((title.find("by multistream") == std::string::npos) == early);
-      for (std::size_t i = 0; i < messages->size() && (*messages)[i] > 0; ++i) {
-        std::string who;
-        unsigned bytes = 0;
-        std::istringstream(next_line()) >> who >> bytes;
-        CHECK(who == (i % 2 == 0 ? "dialer" : "listener"));
-        CHECK(bytes == (*messages)[i]);
+    for (const bool alone : {true, false}) {
+      for (const auto* messages : {&security.early, &security.late}) {
+        const std::string title = next_line();
+        INFO(title);
+        CHECK(title.find(security.protocol == kNoise ? "TCP, Noise" : "TCP, TLS") == 0);
+        CHECK((title.find("the first of two") == std::string::npos) == alone);
+        CHECK((title.find("by multistream") == std::string::npos) == (messages == &security.early));
+        std::vector<unsigned> turns(messages->begin(), messages->end());
+        if (turns.back() == 0) turns.pop_back();
+        if (alone) {  // the third message goes with the first, the fourth with the second
+          turns[0] += turns[2];
+          turns[1] += turns[3];
+          turns.erase(turns.begin() + 2, turns.begin() + 4);
+        }
+        for (std::size_t i = 0; i < turns.size(); ++i) {
+          std::string who;
+          unsigned bytes = 0;
+          std::istringstream(next_line()) >> who >> bytes;
+          CHECK(who == (i % 2 == 0 ? "dialer" : "listener"));
+          // An ECDSA signature in DER is up to two bytes longer or shorter, and a certificate's flight has two.
+          const unsigned tolerance = security.protocol == kTls ? 4 : 0;
+          CHECK(std::max(bytes, turns[i]) - std::min(bytes, turns[i]) <= tolerance);
+        }
+        CHECK(next_line().find("  dialer sends") == 0);
+        CHECK(next_line().find("  open after") == 0);
       }
-      CHECK(next_line().find("  dialer sends") == 0);
-      CHECK(next_line().find("  open after") == 0);
     }
   }
 }
@@ -195,7 +206,9 @@ TEST_CASE("connecting takes the same time and the same bytes as with the full st
   };
   const Case cases[] = {
       {{}, {}, 0},
+      {offering({kNoise}), offering({kNoise}), 0},
       {offering({kNoise}, false), offering({kNoise}, false), 0},
+      {offering({kNoise, kTls}, false), offering({kNoise, kTls}, false), 0},
       {offering({kTls}), offering({kTls}), 6},
       {offering({kTls}, false), offering({kTls}, false), 6},
       {offering({kNoise, kTls}), offering({kTls}), 6},
@@ -237,6 +250,7 @@ TEST_CASE("connecting takes the same time and the same bytes as with the full st
 
 TEST_CASE("without a security protocol in common nobody connects", "[collapsed]") {
   for (const Kind kind : {Kind::full, Kind::collapsed}) {
+    INFO((kind == Kind::full ? "full" : "collapsed"));
     Two two(kind, offering({kTls}), offering({kNoise}));
     two.a.dial = two.a.transport->dial(two.b.listening->address(), nullptr, two.a);
     two.run(5s);

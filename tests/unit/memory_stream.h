@@ -121,7 +121,7 @@ class PipeEnd final : public ByteStream {
   void flush() {
     if (outgoing_.empty()) return;
     Bytes flight = concat(outgoing_);
-    outgoing_.clear();
+    outgoing_ = {};  // keeps no memory
     net_.flights.push_back({net_.clock.now(), side_ == 0, flight.size()});
     if (net_.tamper) flight = net_.tamper(side_ == 0, std::move(flight));
     while (!flight.empty()) {

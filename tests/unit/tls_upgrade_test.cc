@@ -27,6 +27,7 @@ struct WildEnd final : ByteStream::Events {
   std::unique_ptr<ByteStream> stream;
   std::string selection = "\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n";
   bool dials;
+  bool stays = false;  // after a failure
   std::size_t selected = 0;
   Error closed;
 
@@ -48,7 +49,7 @@ struct WildEnd final : ByteStream::Events {
       }
       if (!bytes.empty()) say(wild.step(bytes));
     }
-    if (wild.failed && stream) stream->finish();
+    if (wild.failed && stream && !stays) stream->finish();
   }
   void say(Bytes bytes) {
     if (!bytes.empty()) stream->write(std::move(bytes));
@@ -160,6 +161,31 @@ TEST_CASE("a listener refuses a certificate by name, and the dialer is told", "[
                        start + "the certificate has expired"});
 }
 
+TEST_CASE("who is refused and does not go is left after a while", "[upgrade][tls]") {
+  PipeNetwork net;
+  Host bob(net, 2, only(kTls));
+  PipeHost network(net, 0x0a000009U);
+  const Forged expired = forge_at_clock(-100, -10);
+  WildPeer::Options options;
+  options.chain = {&expired};
+  std::vector<std::unique_ptr<WildEnd>> ends;
+  for (int i = 0; i < 300; ++i) {
+    auto& end = *ends.emplace_back(std::make_unique<WildEnd>(true, options));
+    end.stays = true;
+    end.give(network.connect(*bob.address().tcp_endpoint(), end, {}));
+  }
+  net.run_for(1s);
+  const auto left = [&](ErrorCode code) {
+    return std::count_if(ends.begin(), ends.end(), [&](const auto& end) { return end->closed.code == code; });
+  };
+  CHECK(bob.refused.size() == 300);
+  CHECK(left(ErrorCode::reset) == 300 - 256);  // no more than so many are kept
+  net.run_for(3s);
+  CHECK(left(ErrorCode::reset) == 300 - 256);
+  net.run_for(2s);
+  CHECK(left(ErrorCode::reset) == 300);
+}
+
 TEST_CASE("a dialer that was refused after its own success learns why", "[upgrade][tls]") {
   for (const bool early_muxer : {true, false}) {
     PipeNetwork net;
@@ -175,6 +201,7 @@ TEST_CASE("a dialer that was refused after its own success learns why", "[upgrad
     net.run_for(1s);
     const std::string expected = "authentication failed: tls: refused by the peer: bad certificate";
     REQUIRE(alice.connections.size() == 1);
+    CHECK(alice.connection().info().early_muxer == early_muxer);
     REQUIRE(alice.closed.size() == 1);
     CHECK(alice.closed[0].message() == expected);
   }
