@@ -31,12 +31,18 @@ Result<std::unique_ptr<Listener>> TcpListener::open(Loop& loop, const Endpoint& 
 // One connection a turn; the next wait, after the turn, is over at once if there are more.
 void TcpListener::on_ready(Readiness) {
   const int fd = accept_stream(descriptor_.fd());
-  if (fd < 0) return exhausted(-fd) ? loop_.arm_after(retry_, kExhaustedPause) : wait();
+  if (fd < 0) return exhausted(-fd) ? pause(-fd) : wait();
   std::unique_ptr<Stream> stream = Stream::adopt(loop_, fd);
-  if (stream == nullptr) return loop_.arm_after(retry_, kExhaustedPause);
+  if (stream == nullptr) return pause(ENOSPC);
   Loop::Turn turn(loop_);
   loop_.settle(next_);
   events_.on_accept(std::move(stream));
+}
+
+void TcpListener::pause(int error) {
+  loop_.arm_after(retry_, kExhaustedPause);
+  Loop::Turn turn(loop_);
+  events_.on_accept_failed(error_of(error, "accept on", local_));
 }
 
 }  // namespace mesocosm::asio

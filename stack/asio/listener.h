@@ -14,6 +14,7 @@ class TcpListener final : public Listener, private Descriptor::Owner {
  private:
   TcpListener(Loop& loop, Events& events) : loop_(loop), events_(events), descriptor_(loop, *this) {}
   void on_ready(Readiness readiness) override;
+  void pause(int error);
   void wait() { descriptor_.wait(Readiness::readable); }
 
   Loop& loop_;

@@ -62,6 +62,9 @@ class Listener {
    public:
     // The stream is connected; call set_events() in this turn.
     virtual void on_accept(std::unique_ptr<ByteStream> stream) = 0;
+    // Somebody is there and cannot be let in for want of descriptors or memory; told again while that lasts, and the
+    // listener goes on. Error: limit.
+    virtual void on_accept_failed(const Error& error) { static_cast<void>(error); }
 
    protected:
     ~Events() = default;

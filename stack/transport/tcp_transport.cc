@@ -175,6 +175,8 @@ class TcpTransport::TcpListening final : public Listening,
     if (pending_.size() > transport_.max_pending_inbound_) drop_one();
   }
 
+  void on_accept_failed(const Error& error) override { events_.on_refused({}, error); }
+
   // The peer sees a reset.
   void drop_one() {
     std::vector<IpAddress> sources;

@@ -115,7 +115,7 @@ class Listening {
    public:
     virtual void on_connection(std::unique_ptr<Connection> connection) = 0;
     // Somebody connected and did not come to be a connection: `error` says why (a handshake that failed or
-    // took too long, a limit of ours).
+    // took too long, a limit of ours). `remote` is empty if the system did not say who it is.
     virtual void on_refused(const Multiaddr& remote, const Error& error) {
       static_cast<void>(remote), static_cast<void>(error);
     }

@@ -15,8 +15,8 @@ namespace mesocosm::testing {
 
 // An Env of real sockets.
 struct RealEnv {
-  explicit RealEnv(AsioLoop& loop, std::uint64_t seed)
-      : network(loop), rng(seed), env{loop, network, rng, entropy, trace} {}
+  RealEnv(AsioLoop& loop, std::uint64_t seed, Log& log = Log::none())
+      : network(loop), rng(seed), env{loop, network, rng, entropy, trace, Metrics::discarded(), log} {}
 
   AsioNetwork network;
   Rng rng;

@@ -37,11 +37,37 @@ class Victim::Watcher final : public SwarmObserver, public IdentifyEvents {
 
  private:
   void write(const char* what, const Error& error) {
-    const std::lock_guard lock(victim_.mutex_);
-    ++victim_.complaints_[std::string(what) + ": " + error.message()];
+    victim_.write_down(std::string(what) + ": " + error.message());
   }
   Victim& victim_;
 };
+
+// What protocols log with an error.
+class Victim::ComplaintLog final : public Log {
+ public:
+  explicit ComplaintLog(Victim& victim) : Log(levels()), victim_(victim) {}
+
+ private:
+  static LogLevels levels() {
+    LogLevels levels;
+    levels.set(LogComponent::gossipsub, LogLevel::info);
+    return levels;
+  }
+  void on_line(LogComponent component, LogLevel, std::string_view message,
+               std::span<const LogField> fields) override {
+    for (const LogField& field : fields) {
+      if (field.key != "error") continue;
+      victim_.write_down(std::string(to_string(component)) + ": " + std::string(message) + ": " +
+                         std::string(field.value.text()));
+    }
+  }
+  Victim& victim_;
+};
+
+void Victim::write_down(std::string complaint) {
+  const std::lock_guard lock(mutex_);
+  ++complaints_[std::move(complaint)];
+}
 
 Victim::Victim(const VictimOptions& options)
     : thread_([&](AsioLoop& loop) { begin(loop, options); }, [this] { end(); }) {}
@@ -49,7 +75,8 @@ Victim::Victim(const VictimOptions& options)
 Victim::~Victim() = default;
 
 void Victim::begin(AsioLoop& loop, const VictimOptions& options) {
-  env_ = std::make_unique<RealEnv>(loop, 1);
+  log_ = std::make_unique<ComplaintLog>(*this);
+  env_ = std::make_unique<RealEnv>(loop, 1, *log_);
   watcher_ = std::make_unique<Watcher>(*this);
   NodeConfig config;
   config.listen = {kLoopback};

@@ -20,12 +20,13 @@
 namespace mesocosm::testing {
 
 struct VictimOptions {
-  TcpOptions tcp;
-  SwarmLimits limits;
-  std::optional<GossipSubParams> gossipsub;  // with signatures, subscribed to "topic"
+  TcpOptions tcp = {};
+  SwarmLimits limits = {};
+  std::optional<GossipSubParams> gossipsub = {};  // subscribed to "topic"
 };
 
-// Why connections ended or never came to be: "inbound: too_large: multistream: length over 1,024", how often.
+// Why connections ended or never came to be, and what protocols complained of: "inbound: too large: multistream: length
+// over 1,024", how often.
 using Complaints = std::map<std::string, std::size_t>;
 
 class Victim final {
@@ -52,9 +53,11 @@ class Victim final {
 
  private:
   class Watcher;
+  class ComplaintLog;
   struct Deaf final : GossipSubHandler {
     void on_message(const GossipSubDelivery&) override {}
   };
+  void write_down(std::string complaint);
   void begin(AsioLoop& loop, const VictimOptions& options);
   void end();
 
@@ -63,6 +66,7 @@ class Victim final {
   PeerId peer_;
   Multiaddr address_;
   Deaf deaf_;
+  std::unique_ptr<ComplaintLog> log_;
   std::unique_ptr<RealEnv> env_;
   std::unique_ptr<Watcher> watcher_;
   std::unique_ptr<Node> node_;

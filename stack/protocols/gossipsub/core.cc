@@ -12,6 +12,7 @@ using Event = GossipSubEvent::Kind;
 
 // A peer may ask for a longer backoff than we would; no peer may ask for ever.
 constexpr std::uint64_t kMaxBackoffSeconds = 3600;
+constexpr std::uint32_t kInvalidMessageCost = 40;  // that of verifying a signature, in subscriptions
 
 // The specification's choices; stateless, so that one serves all cores and stays in the processor's cache.
 GossipSubPolicy& specification() {
@@ -134,12 +135,12 @@ TopicIndex GossipSubCore::find_topic(ByteView name) const {
   return kNoTopic;
 }
 
-TopicIndex GossipSubCore::intern(ByteView name) {
+TopicIndex GossipSubCore::intern(ByteView name, std::size_t most) {
   if (const TopicIndex known = find_topic(name); known != kNoTopic) return known;
   if (name.size() > kMaxTopicLength) return kNoTopic;
   auto slot = std::find_if(topics_.begin(), topics_.end(), [](const Topic& topic) { return !topic.used; });
   if (slot == topics_.end()) {
-    if (topics_.size() >= params_.max_topics) return kNoTopic;
+    if (topics_.size() >= most) return kNoTopic;
     topics_.emplace_back();
     topic_hashes_.emplace_back();
     slot = topics_.end() - 1;
@@ -167,14 +168,14 @@ void GossipSubCore::release_if_unused(TopicIndex index) {
 }
 
 void GossipSubCore::set_validator(std::string_view name, MessageValidator* validator) {
-  const TopicIndex index = intern(as_bytes(name));
+  const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic) return;
   topics_[index].validator = validator;
   release_if_unused(index);
 }
 
 TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
-  const TopicIndex index = intern(as_bytes(name));
+  const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic || topics_[index].subscribed) return index;
   Topic& topic = topics_[index];
   topic.subscribed = true;
@@ -219,20 +220,21 @@ void GossipSubCore::unsubscribe(std::string_view name, Time now) {
   release_if_unused(index);
 }
 
+// Peers may not fill the table: the last quarter is for our own topics.
 void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscription) {
   Peer& peer = peers_[from];
   if (subscription.subscribe) {
-    if (peer.subscriptions >= params_.max_subscriptions_per_peer) return;
-    const TopicIndex index = intern(subscription.topic);
-    if (index != kNoTopic && topics_[index].peers.insert(from)) ++peer.subscriptions;
-    return;
+    if (peer.subscriptions < params_.max_subscriptions_per_peer) {
+      const TopicIndex index = intern(subscription.topic, params_.max_topics - params_.max_topics / 4);
+      if (index != kNoTopic && topics_[index].peers.insert(from)) ++peer.subscriptions;
+    }
+  } else if (const TopicIndex index = find_topic(subscription.topic);
+             index != kNoTopic && topics_[index].peers.erase(from)) {
+    --peer.subscriptions;
+    drop_from_mesh(index, from);
+    topics_[index].fanout.erase(from);
+    release_if_unused(index);
   }
-  const TopicIndex index = find_topic(subscription.topic);
-  if (index == kNoTopic || !topics_[index].peers.erase(from)) return;
-  --peer.subscriptions;
-  drop_from_mesh(index, from);
-  topics_[index].fanout.erase(from);
-  release_if_unused(index);
 }
 
 // -----------------------------------------------------------------------------------------------------------
@@ -257,6 +259,7 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
         const auto subscription = decode_subscription(part.body());
         if (!subscription) return tl::unexpected(subscription.error());
         on_subscription(from, *subscription);
+        if (auto borne = charge(from, 1); !borne) return borne;
         break;
       }
       case PartKind::ihave: {
@@ -284,6 +287,7 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
         const auto topic = decode_graft(part.body());
         if (!topic) return tl::unexpected(topic.error());
         on_graft(from, *topic, now);
+        if (auto borne = charge(from, 1); !borne) return borne;
         break;
       }
       case PartKind::prune: {
@@ -291,6 +295,7 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
         const auto prune = decode_prune(part.bytes, kMaxRpcParts);
         if (!prune) return tl::unexpected(prune.error());
         on_prune(from, *prune, now);
+        if (auto borne = charge(from, 1); !borne) return borne;
         break;
       }
     }
@@ -314,8 +319,7 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
     return {};
   }
   if (!follows_policy(*message, params_.signature_policy)) {
-    reject(from, *message, 0, ErrorCode::protocol_violation);
-    return {};
+    return reject(from, *message, 0, ErrorCode::protocol_violation);
   }
   if (equal(message->from, identity_.peer.bytes()) && !message->from.empty()) {
     ++counters_.ignored;  // ours: either it went in a circle, or somebody claims to be us
@@ -323,8 +327,7 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
   }
   const MessageId id = checks_.id(*message, params_.message_id);
   if (id.empty()) {
-    reject(from, *message, 0, ErrorCode::bad_encoding);
-    return {};
+    return reject(from, *message, 0, ErrorCode::bad_encoding);
   }
   const std::uint64_t hash = id.hash();
   if (cache_.seen(hash, id.bytes())) {
@@ -335,9 +338,8 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
     return {};
   }
   if (params_.signature_policy == SignaturePolicy::strict_sign && !checks_.verify(*message)) {
-    reject(from, *message, hash,
-           ErrorCode::authentication);  // not marked as seen: others may send the true one
-    return {};
+    // Not marked as seen: others may send the true one.
+    return reject(from, *message, hash, ErrorCode::authentication);
   }
   cache_.add_seen(hash, id.bytes(), now);
   MessageValidator* validator = topics_[topic].validator;
@@ -346,8 +348,7 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
       accept_message(topic, from, *message, id, hash);
       break;
     case Validation::reject:
-      reject(from, *message, hash, ErrorCode::refused);
-      break;
+      return reject(from, *message, hash, ErrorCode::refused);
     case Validation::ignore:
       ++counters_.ignored;
       break;
@@ -365,11 +366,20 @@ void GossipSubCore::accept_message(TopicIndex topic, PeerIndex from, const Messa
   forward(topic, *message.part, message.data.size(), from, message.from);
 }
 
-void GossipSubCore::reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why) {
+Result<> GossipSubCore::reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why) {
   ++counters_.rejected;
   const TopicIndex topic = find_topic(message.topic);
   note(Event::rejected, from, topic, subject, static_cast<std::uint64_t>(why));
   policy_->on_rejected(*this, from, why);
+  // Who passes on what only our application refuses does no wrong.
+  return why == ErrorCode::refused ? Result<>() : charge(from, kInvalidMessageCost);
+}
+
+Result<> GossipSubCore::charge(PeerIndex from, std::uint32_t cost) {
+  std::uint16_t& nuisance = peers_[from].nuisance;
+  nuisance = static_cast<std::uint16_t>(std::min<std::uint32_t>(nuisance + cost, UINT16_MAX));
+  if (nuisance <= params_.max_nuisance) return {};
+  return fail(ErrorCode::limit, "more control and invalid messages than a peer may send in one heartbeat");
 }
 
 // To mesh, explicit and floodsub peers, in an order drawn anew for each message: where uplinks are the
@@ -399,7 +409,7 @@ void GossipSubCore::send_message(std::span<const PeerIndex> to, const RpcPart& p
 }
 
 Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, Time now) {
-  const TopicIndex index = intern(as_bytes(name));
+  const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic) return fail(ErrorCode::limit, "publish: too many topics, or too long a name");
   // Signature, key, author and lengths take less than this.
   if (data.size() + name.size() + 512 > params_.max_rpc) {
@@ -484,7 +494,7 @@ void GossipSubCore::send_iwant(PeerIndex to) {
   for (std::size_t i = 0; i < count; ++i) ids.push_back(wanted_[i].id);
   if (wanted_.capacity() > 64) std::vector<Wanted>().swap(wanted_);
   if (count == 0) return;
-  peer.asked += static_cast<std::uint32_t>(count);
+  peer.asked = static_cast<std::uint16_t>(peer.asked + count);
   counters_.iwant_ids_sent += count;
   note(Event::iwant_sent, to, kNoTopic, 0, count);
   for (std::span<const ByteView> rest = ids; !rest.empty();) {
@@ -684,6 +694,7 @@ void GossipSubCore::on_heartbeat(Time now) {
   for (Peer& peer : peers_) {
     peer.ihave_rpcs = 0;
     peer.asked = 0;
+    peer.nuisance = 0;
   }
   if (ticks_ % params_.direct_connect_ticks == 0) connect_direct_peers();
   for (TopicIndex index = 0; index < topics_.size(); ++index) {

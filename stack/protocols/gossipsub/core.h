@@ -195,7 +195,8 @@ class GossipSubCore {
     std::uint64_t hash = 0;           // id.hash()
     std::uint16_t subscriptions = 0;  // topics that it subscribes to
     std::uint16_t ihave_rpcs = 0;     // heard from it in this heartbeat
-    std::uint32_t asked = 0;          // ids asked of it in this heartbeat
+    std::uint16_t asked = 0;          // ids asked of it in this heartbeat
+    std::uint16_t nuisance = 0;       // what it cost us for nothing in this heartbeat (max_nuisance)
   };
   static_assert(sizeof(Peer) == 64);
 
@@ -243,7 +244,8 @@ class GossipSubCore {
   Result<> on_message(PeerIndex from, const RpcPart& part, Time now);
   void accept_message(TopicIndex topic, PeerIndex from, const Message& message, const MessageId& id,
                       std::uint64_t hash);
-  void reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why);
+  Result<> reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why);
+  Result<> charge(PeerIndex from, std::uint32_t cost);
   void on_graft(PeerIndex from, ByteView topic, Time now);
   void on_prune(PeerIndex from, const Prune& prune, Time now);
   struct Wanted {
@@ -269,7 +271,7 @@ class GossipSubCore {
   void pick_fanout(TopicIndex topic);
 
   PeerIndex peer_slot();
-  TopicIndex intern(ByteView name);  // kNoTopic: too many, or the name is too long
+  TopicIndex intern(ByteView name, std::size_t most);  // kNoTopic: too many, or the name is too long
   void make_ours(Topic& topic);
   void release_if_unused(TopicIndex topic);
   bool usable(PeerIndex peer) const { return peer < peers_.size() && !peers_[peer].id.empty(); }

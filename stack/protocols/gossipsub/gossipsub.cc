@@ -48,7 +48,9 @@ class GossipSub::Inbound final : public Stream::Events {
   void on_closed(Error) override;
 
  private:
-  void gone();  // ends this object
+  // Both end this object.
+  void broken(const Error& error);
+  void gone();
 
   GossipSub& owner_;
   std::unique_ptr<Stream> stream_;
@@ -106,19 +108,22 @@ void GossipSub::Inbound::on_readable() {
         const std::size_t prefix = whole ? used - (*message)->size() : 0;
         error = owner_.on_frame(peer_, whole ? before.slice(0, used) : **message, prefix);
       }
-      if (!error.ok()) {
-        ++owner_.traffic_.streams_reset;
-        owner_.metrics_.streams_reset.add();
-        MC_LOG(owner_.env_.log, gossipsub, info, "peer broke the protocol",
-               {"peer", owner_.core_.peer(peer_).id.to_string()}, {"error", error.message()});
-        stream_->reset();
-        return gone();
-      }
+      if (!error.ok()) return broken(error);
       // A handler may have done anything, but peers are dropped by the swarm's and the streams' events only.
     }
   }
   if (!stream_->ended()) return;
+  if (!reader_.idle()) return broken({ErrorCode::bad_encoding, "the stream ended within an RPC"});
   stream_->finish();
+  gone();
+}
+
+void GossipSub::Inbound::broken(const Error& error) {
+  ++owner_.traffic_.streams_reset;
+  owner_.metrics_.streams_reset.add();
+  MC_LOG(owner_.env_.log, gossipsub, info, "peer broke the protocol",
+         {"peer", owner_.core_.peer(peer_).id.to_string()}, {"error", error.message()});
+  stream_->reset();
   gone();
 }
 

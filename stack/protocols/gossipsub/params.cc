@@ -72,6 +72,10 @@ Result<> GossipSubParams::validate() const {
   if (max_rpc < 1024) return bad("max_rpc", show(max_rpc), "be at least 1024 bytes");
   if (max_rpc > (64u << 20)) return bad("max_rpc", show(max_rpc), "be at most 64 MiB");
   if (max_ihave_length == 0) return bad("max_ihave_length", "0", "be at least 1");
+  if (max_ihave_length > UINT16_MAX)
+    return bad("max_ihave_length", show(max_ihave_length), "be at most 65535");
+  if (max_nuisance == 0 || max_nuisance >= UINT16_MAX)
+    return bad("max_nuisance", show(max_nuisance), "be between 1 and 65534");
   if (max_topics == 0) return bad("max_topics", "0", "be at least 1");
   if (message_id == MessageIdKind::from_seqno && signature_policy == SignaturePolicy::strict_no_sign) {
     return fail(ErrorCode::protocol_violation,

@@ -77,8 +77,11 @@ struct GossipSubParams {
   SignaturePolicy signature_policy = SignaturePolicy::strict_sign;
   MessageIdKind message_id = MessageIdKind::from_seqno;
   std::uint32_t max_rpc = 1 << 20;  // bytes of an RPC, without its length prefix
-  std::uint32_t max_topics = 4096;  // known at once, ours and peers'
+  std::uint32_t max_topics = 4096;  // known at once; peers' alone at most three quarters of them
   std::uint32_t max_subscriptions_per_peer = 1024;
+  // SUBSCRIBE, GRAFT and PRUNE that one peer may send in a heartbeat, each invalid message counting as 40; then its
+  // stream is reset.
+  std::uint32_t max_nuisance = 4096;
 
   static GossipSubParams libp2p() { return {}; }
   // consensus-specs phase0/p2p-interface.md: D 8, D_lo 6, D_hi 12, D_lazy 6, 700 ms, mcache 6 and 3,
