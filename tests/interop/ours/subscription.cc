@@ -23,13 +23,17 @@ void Subscription::on_message(const GossipSubDelivery& delivery) {
   if (count_++ == 0) first_ = last_;
   const ByteView data = delivery.message.payload();
   if (data.size() >= kSmallestMessage && is_pattern(data.subspan(kSmallestMessage), 0)) ++valid_;
-  const auto author = PeerId::decode(delivery.message.from);
-  ++authors_[author ? author->to_string() : "(nobody)"];
+  ++authors_[std::string(as_text(delivery.message.from))];
 }
 
 Json Subscription::summary() const {
   const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
-  Json fields{{"count", count_}, {"valid", valid_}, {"froms", authors_}};
+  Json froms = Json::object();
+  for (const auto& [bytes, messages] : authors_) {
+    const auto author = PeerId::decode(as_bytes(bytes));
+    froms[author ? author->to_string() : "(nobody)"] = messages;
+  }
+  Json fields{{"count", count_}, {"valid", valid_}, {"froms", std::move(froms)}};
   fields["seconds"] = seconds(last_ - first_);
   fields["first"] = count_ > 0 ? Json(seconds(first_.time_since_epoch())) : Json();
   fields["last"] = count_ > 0 ? Json(seconds(last_.time_since_epoch())) : Json();

@@ -28,7 +28,7 @@ class Subscription final : public GossipSubHandler {
 
   std::uint64_t count_ = 0;
   std::uint64_t valid_ = 0;
-  std::map<std::string, std::uint64_t> authors_;
+  std::map<std::string, std::uint64_t> authors_;  // by their peer ids' bytes
   Moment first_, last_;
 };
 
