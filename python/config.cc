@@ -79,6 +79,12 @@ GossipSubParams gossipsub_from(const py::dict& config) {
   return params;
 }
 
+TransportKind transport_from(const std::string& name) {
+  if (name == "tcp") return TransportKind::tcp;
+  if (name == "ws") return TransportKind::websocket;
+  throw ConfigError("transport must be tcp or ws, not '" + name + "'");
+}
+
 }  // namespace
 
 InternetConfig internet_from(const py::dict& config) {
@@ -105,6 +111,7 @@ NodeKind node_from(const py::dict& config) {
   for (const auto& name : get<std::vector<std::string>>(config, "security"))
     node.securities.push_back(security_from(name));
   node.early_muxer = get<bool>(config, "early_muxer");
+  node.transport = transport_from(get<std::string>(config, "transport"));
   return node;
 }
 

@@ -13,6 +13,7 @@ Duration = str | float | int
 Size = str | int
 
 SECURITIES = ("noise", "tls")
+TRANSPORTS = ("tcp", "ws")
 _SIGNING = ("strict-sign", "strict-no-sign")
 
 
@@ -99,12 +100,14 @@ class Node:
 
     security     "noise", "tls" or several, the best first: what the node offers and accepts
     early_muxer  agree on the muxer inside the security handshake, which saves a round trip
+    transport    "tcp", or "ws" (WebSocket; with the full stack): what the node listens at; it dials both
     """
 
     gossipsub: GossipSub | None = None
     _: KW_ONLY
     security: str | Sequence[str] = SECURITIES
     early_muxer: bool = True
+    transport: str = "tcp"
 
     def __post_init__(self) -> None:
         if self.gossipsub is not None and not isinstance(self.gossipsub, GossipSub):
@@ -119,6 +122,10 @@ class Node:
             raise ConfigError(f"Node: security must name each once, and at least one, not {names!r}")
         if not isinstance(self.early_muxer, bool):
             raise ConfigError(f"Node: early_muxer must be True or False, not {self.early_muxer!r}")
+        if self.transport not in TRANSPORTS:
+            raise ConfigError(
+                f"Node: transport must be one of {', '.join(TRANSPORTS)}, not {self.transport!r}"
+            )
 
     def _securities(self) -> list[str]:
         return [self.security] if isinstance(self.security, str) else list(self.security)
@@ -129,4 +136,5 @@ class Node:
             "gossipsub": self.gossipsub.to_config() if self.gossipsub else None,
             "security": self._securities(),
             "early_muxer": self.early_muxer,
+            "transport": self.transport,
         }

@@ -112,6 +112,10 @@ class World:
         kind = Node(node) if isinstance(node, GossipSub) else node
         if not isinstance(kind, Node):
             raise ConfigError(f"World.add: expected a Node, not {type(kind).__name__}")
+        if kind.transport != "tcp" and self.stack == "collapsed":
+            raise ConfigError(
+                f"World.add: the collapsed stack models TCP alone, transport {kind.transport!r} needs the full one"
+            )
         first = self._core.add(count, kind.to_config())
         return Nodes(self, np.arange(first, first + count, dtype=np.uint32))
 

@@ -22,6 +22,11 @@ constexpr Duration kTrafficInterval = 5s;  // of the bytes-by-protocol series
 
 std::string name_of(NodeIndex node) { return "node " + std::to_string(node); }
 
+Multiaddr listen_address(const Backend& backend, NodeIndex node, TransportKind transport) {
+  const Multiaddr tcp = backend.listen_address(node);
+  return transport == TransportKind::tcp ? tcp : Multiaddr::websocket(*tcp.tcp_endpoint());
+}
+
 }  // namespace
 
 // One node with all that is its own. Members are destroyed in reverse order: the node first.
@@ -220,7 +225,7 @@ void World::begin(NodeIndex index) {
   const TransportFactory transport = backend_->transport_factory(index, upgrade);
   NodeConfig config;
   config.key = m.key;
-  config.listen = {backend_->listen_address(index)};
+  config.listen = {listen_address(*backend_, index, m.kind.transport)};
   config.perf = true;
   if (m.kind.gossipsub) {
     GossipSubOptions& gossipsub = config.gossipsub.emplace();

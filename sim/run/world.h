@@ -36,11 +36,14 @@ class RunError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+enum class TransportKind : std::uint8_t { tcp, websocket };  // what a node listens at; it dials both
+
 // What a node runs, besides identify, ping and perf.
 struct NodeKind {
   std::optional<GossipSubParams> gossipsub;                                // valid ones
   std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
-  bool early_muxer = true;  // negotiate the muxer inside the security handshake
+  bool early_muxer = true;                       // negotiate the muxer inside the security handshake
+  TransportKind transport = TransportKind::tcp;  // websocket: with the full stack
 };
 
 // What is told of a run besides its trace. All of it may be read while the run goes on.

@@ -122,7 +122,8 @@ void WebSocketReader::advance(Bytes& input) {
       return;
     }
   }
-  if (closed_ || !fault_.ok()) input = Bytes();  // what follows the end is nothing
+  // What follows the end is nothing, and an empty slice would keep its buffer.
+  if (closed_ || !fault_.ok() || input.empty()) input = Bytes();
 }
 
 Bytes WebSocketReader::read(Bytes& input, std::size_t max) {

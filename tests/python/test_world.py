@@ -42,6 +42,17 @@ def test_nodes_speak_the_security_they_are_given(
     assert len(run.deliveries) == 2 * 19
 
 
+@pytest.mark.parametrize("backend", ["flow", "packet", "real"])
+def test_nodes_over_websocket_and_tcp_reach_each_other(record: Path, backend: str) -> None:
+    world = mc.World(backend=backend)
+    nodes = world.add(4, mc.Node(mc.GossipSub(), transport="ws")) + world.add(4, mc.GossipSub())
+    world.bootstrap(nodes, mc.overlay.random(degree=6))
+    nodes.subscribe("blocks")
+    world.at("5s", lambda: nodes[0].publish("blocks", size="1KiB"))
+    run = world.run("7s", out=record)
+    assert len(run.deliveries) == 7
+
+
 @pytest.mark.parametrize("stack", ["full", "collapsed"])
 def test_nodes_without_a_security_in_common_do_not_connect(record: Path, stack: str) -> None:
     world = mc.World(stack=stack)
@@ -158,6 +169,8 @@ def test_an_action_that_fails_ends_the_run_and_keeps_the_record(record: Path) ->
         (lambda: mc.Node(security=[]), "at least one"),
         (lambda: mc.Node(security=["tls", "tls"]), "name each once"),
         (lambda: mc.Node(early_muxer="yes"), "early_muxer must be True or False"),
+        (lambda: mc.Node(transport="wss"), "transport must be one of tcp, ws, not 'wss'"),
+        (lambda: mc.World(stack="collapsed").add(2, mc.Node(transport="ws")), "models TCP alone"),
         (
             lambda: mc.World().bootstrap(mc.World().add(3, mc.GossipSub()), mc.overlay.random(degree=20)),
             "degree 20",

@@ -26,8 +26,7 @@ struct Outcome {
   std::uint64_t delivered;
 };
 
-Outcome run(std::unique_ptr<World> world) {
-  NodeKind kind;
+Outcome run(std::unique_ptr<World> world, NodeKind kind = {}) {
   kind.gossipsub.emplace();
   std::vector<NodeIndex> all;
   for (NodeIndex i = 0; i < kNodes; ++i) all.push_back(world->add_node(kind));
@@ -75,6 +74,19 @@ TEST_CASE("every message reaches every subscriber and the fingerprint is the gol
   CHECK(outcome.delivered == 6 * (kNodes - 1));
   INFO("fingerprint " << std::hex << outcome.fingerprint);
   CHECK(golden().at(name) == outcome.fingerprint);
+}
+
+TEST_CASE("nodes over WebSocket gossip, with a fingerprint of their own", "[world]") {
+  NodeKind kind;
+  kind.transport = TransportKind::websocket;
+  const auto internet = MeasuredMix{"ethereum_2025"};
+  const Outcome outcome = run(World::flow(1, StackKind::full, internet, source("data")), kind);
+  CHECK(outcome.delivered == 6 * (kNodes - 1));
+  INFO("fingerprint " << std::hex << outcome.fingerprint);
+  CHECK(golden().at("world-websocket") == outcome.fingerprint);
+  auto collapsed = World::flow(1, StackKind::collapsed, internet, source("data"));
+  collapsed->add_node(kind);
+  CHECK_THROWS_AS(collapsed->start("", "{}"), ConfigError);
 }
 
 TEST_CASE("logs are of virtual time: the same run logs the same lines, and is the same as without",

@@ -423,6 +423,35 @@ TEST_CASE("a WebSocket may be destroyed in each of its callbacks", "[websocket]"
 
 // --- Connections
 
+TEST_CASE("a listener tells why it refused, in its time, and serves others meanwhile", "[websocket]") {
+  const struct {
+    std::string_view bytes;
+    ErrorCode error;
+    Duration after;
+  } cases[] = {
+      {"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n", ErrorCode::negotiation_failed, 1s},
+      {"\x13/multistream/1.0.0\n", ErrorCode::bad_encoding, 1s},
+      {kRequest, ErrorCode::timeout, 11s},                      // and then silence
+      {"GET / HTTP/1.1\r\nHost: he", ErrorCode::timeout, 11s},  // the same, earlier
+      {"", ErrorCode::timeout, 11s},                            // or from the beginning
+      {"GET / HTTP/1.1\r\n\r\nrest", ErrorCode::negotiation_failed, 1s},
+  };
+  for (const auto& [bytes, error, after] : cases) {
+    Two two({}, {}, true);
+    End stranger;
+    two.net.clock.turn([&] {
+      stranger.stream = two.alice.network.connect({IpAddress::v4(0x0a000002), 4001}, stranger, {});
+      stranger.write(bytes);
+    });
+    two.connect();
+    CHECK(two.bob.connections.size() == 1);
+    two.net.run_for(after);
+    REQUIRE(two.bob.refused.size() == 1);
+    CHECK(two.bob.refused[0].code == error);
+    CHECK((stranger.closed || stranger.stream->ended()));
+  }
+}
+
 TEST_CASE("hosts connect over WebSocket, say so in their addresses, and echo", "[websocket]") {
   for (const std::size_t chop : {SIZE_MAX, std::size_t{1}}) {
     Two two({}, {}, true);
