@@ -24,7 +24,7 @@ from statistics import median, quantiles
 
 from delay import DelayedPath
 from peers import Failure, Line, Peer, Program, require
-from race_report import Figures, Race, print_race, write_json, write_markdown
+from race_report import Figures, Race, check_marks, print_race, write_json, write_markdown
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -367,6 +367,8 @@ async def run(options: argparse.Namespace) -> int:
     if options.needs:
         print(" ".join(name for name in implementations if name != "ours"))
         return 0
+    if options.write is not None:
+        check_marks(options.write)
     programs = find_programs(options, implementations)
     logs = options.build / "bench-logs"
     shutil.rmtree(logs, ignore_errors=True)
@@ -376,9 +378,9 @@ async def run(options: argparse.Namespace) -> int:
         result = await race(programs, benchmarks, options.rounds, logs)
     result.versions = versions
     write_json(options.build / "bench.json", result)
+    print_race(result)
     if options.write is not None:
         write_markdown(options.write, result)
-    print_race(result)
     return 1 if result.failures else 0
 
 

@@ -119,11 +119,19 @@ def write_json(path: Path, race: Race) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def write_markdown(path: Path, race: Race) -> None:
-    """Replaces what stands between the two marks of the document."""
+def check_marks(path: Path) -> None:
+    """Raises ValueError unless the document has the two marks between which tables are written."""
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such document")
     text = path.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"{path}: the marks {BEGIN} and {END} are not there once each")
+
+
+def write_markdown(path: Path, race: Race) -> None:
+    """Replaces what stands between the two marks of the document."""
+    check_marks(path)
+    text = path.read_text()
     head, body = head_and_body(race)
     table = ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *body)]
     versions = ", ".join(f"{name} {version}" for name, version in race.versions.items())
