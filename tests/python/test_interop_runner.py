@@ -226,6 +226,22 @@ def test_a_cell_that_did_not_run_is_a_fault(matrix: Matrix, tmp_path: Path) -> N
         results.add(outcome)
 
 
+def test_what_a_busy_machine_spoiled_runs_again_once(matrix: Matrix, tmp_path: Path) -> None:
+    results = run_all(matrix, tmp_path / "results.jsonl", lambda cell: cell in (WS_PING, TCP_PING))
+    assert [outcome.cell for outcome in results.doubtful()] == [TCP_PING]
+    results.add(Outcome(TCP_PING, 0.5, None, None, Path("logs"), before="broken"))
+    assert results.faults(matrix.cells()) == [] and results.doubtful() == []
+    assert results.second_thoughts() == [f"{TCP_PING}: broken"]
+    assert results.outcomes[TCP_PING].word == "again"
+
+    died = run_all(matrix, tmp_path / "results.jsonl", lambda cell: cell == WS_PING)
+    del died.outcomes[TCP_PING]
+    died.add(Outcome(TCP_PING, 0.5, "it died", None, Path("logs"), broken=True))
+    assert died.doubtful() == [] and len(died.faults(matrix.cells())) == 1
+    many = run_all(matrix, tmp_path / "results.jsonl", lambda cell: True)
+    assert many.doubtful() == []
+
+
 def test_the_table(matrix: Matrix, tmp_path: Path) -> None:
     results = run_all(matrix, tmp_path / "results.jsonl", lambda cell: cell in (WS_PING, TCP_PING))
     lines = plain_table(*rows_of(results, matrix, matrix.combinations())).splitlines()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from checks import MESH_TESTS, PAIR_TESTS, Mesh, Pair, Programs
 from matrix import Cell, Combination, Matrix
-from peers import Failure, Program, require
+from peers import Broken, Failure, Program, require
 from results import NOT_CONNECTED, Outcome, Results, print_table, rows_of
 
 HERE = Path(__file__).resolve().parent
@@ -88,6 +88,16 @@ class Runner:
         for row in selection.rows:
             if row.is_mesh:
                 await self._run_mesh(row, selection.tests[row])
+        await self._run_again()
+
+    async def _run_again(self) -> None:
+        """Once more, with nothing beside it, what a machine may have been too busy for."""
+        tests: dict[Combination, list[str]] = {}
+        for outcome in self._results.doubtful():
+            tests.setdefault(outcome.cell.combination, []).append(outcome.cell.test)
+        for row, again in tests.items():
+            print(f"{row}: once more: {', '.join(again)}", file=sys.stderr, flush=True)
+            await (self._run_mesh(row, again) if row.is_mesh else self._run_pair(row, again))
 
     async def _run_pair(self, row: Combination, tests: list[str]) -> None:
         pair = Pair(row, self._programs, self._logs / row.folder)
@@ -125,18 +135,20 @@ class Runner:
 
     async def _cell(self, cell: Cell, body: Callable[[], Awaitable[None]]) -> bool:
         began = time.monotonic()
-        failure = None
+        failure, broken = None, False
         try:
             await asyncio.wait_for(body(), CELL_LIMIT)
         except Failure as error:
-            failure = str(error)
+            failure, broken = str(error), isinstance(error, Broken)
         except TimeoutError:
             failure = f"not over in {CELL_LIMIT:g} s"
         except (KeyError, TypeError, AttributeError) as error:
             failure = f"an answer is not as the contract says: {type(error).__name__}: {error}"
         known = self._matrix.known_failure(cell)
         logs = self._logs / cell.combination.folder
-        self._results.add(Outcome(cell, time.monotonic() - began, failure, known, logs))
+        first = self._results.outcomes.get(cell)
+        before = None if first is None else first.failure
+        self._results.add(Outcome(cell, time.monotonic() - began, failure, known, logs, broken, before))
         return failure is None
 
     def _say(self, row: Combination) -> None:
@@ -190,6 +202,8 @@ def report(matrix: Matrix, selection: Selection, results: Results) -> int:
     print_table(*rows_of(results, matrix, selection.rows))
     for reason, count in results.known_reasons().items():
         print(f"known: {reason} ({count} {'cell' if count == 1 else 'cells'})")
+    for line in results.second_thoughts():
+        print(f"passed only when it ran again, alone: {line}")
     faults = results.faults(selection.cells)
     if selection.is_whole:
         for known in matrix.idle_failures():

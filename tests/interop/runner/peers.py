@@ -25,9 +25,13 @@ class Failure(Exception):
     """Why a test failed, for people."""
 
 
-def require(condition: object, reason: str) -> None:
+class Broken(Failure):
+    """A process ended by itself, or a sanitizer found something: no slowness of the machine does that."""
+
+
+def require(condition: object, reason: str, failure: type[Failure] = Failure) -> None:
     if not condition:
-        raise Failure(reason)
+        raise failure(reason)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class Peer:
         except TimeoutError:
             raise Failure(f"{self.name}: no answer to {op} in {limit:g} s") from None
         except ConnectionError:
-            raise Failure(f"{op}: {self.name} has ended{self._why_ended()}") from None
+            raise Broken(f"{op}: {self.name} has ended{self._why_ended()}") from None
         finally:
             self._answers.pop(number, None)
         require(result.get("ok") is True, f"{self.name}: {op}: {result.get('error', 'no reason given')}")
@@ -131,7 +135,7 @@ class Peer:
             if matches(event):
                 return event
         what = ", ".join(f"{name} {value}" for name, value in fields.items())
-        require(self.alive, f"{self.name} ended before it told of {what}{self._why_ended()}")
+        require(self.alive, f"{self.name} ended before it told of {what}{self._why_ended()}", Broken)
         waiter = _Waiter(matches, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         try:
@@ -150,7 +154,7 @@ class Peer:
             await self.kill()
             raise Failure(f"{self.name} answered stop and went on for {EXIT_LIMIT:g} s") from None
         code = self.process.returncode
-        require(code == 0, f"{self.name} ended with code {code}{self._why_ended()}")
+        require(code == 0, f"{self.name} ended with code {code}{self._why_ended()}", Broken)
         self.check_log()
 
     async def kill(self) -> None:
@@ -164,7 +168,8 @@ class Peer:
     def check_log(self) -> None:
         """Raises Failure if a sanitizer found something."""
         for line in self.log.read_text(errors="replace").splitlines():
-            require(not any(sign in line for sign in SANITIZER_SIGNS), f"{self.name}: {line.strip()}")
+            clean = not any(sign in line for sign in SANITIZER_SIGNS)
+            require(clean, f"{self.name}: {line.strip()}", Broken)
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
@@ -177,7 +182,7 @@ class Peer:
                 with self.log.open("a") as log:
                     log.write(f"not a line of the contract: {text}\n")
         await self.process.wait()
-        gone = Failure(f"{self.name} ended{self._why_ended()}")
+        gone = Broken(f"{self.name} ended{self._why_ended()}")
         pending = [*self._answers.values(), *(waiter.found for waiter in self._waiters)]
         for future in pending:
             if not future.done():

@@ -14,16 +14,23 @@ from matrix import Cell, Combination, KnownFailure, Matrix
 
 NOT_CONNECTED = "the two do not connect"  # why the tests behind a failed one of connecting fail
 
+MOST_DOUBTFUL = 6  # more failures are no accident of one run
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """`failure` is why it failed, or None; `known` is how and why it has to fail, or None."""
+    """`failure` is why it failed, or None; `known` is how and why it has to fail, or None.
+
+    `broken` says that a process died or a sanitizer found something; `before` is why it failed when it ran first.
+    """
 
     cell: Cell
     seconds: float
     failure: str | None
     known: KnownFailure | None
     logs: Path
+    broken: bool = False
+    before: str | None = None
 
     @property
     def right(self) -> bool:
@@ -33,6 +40,8 @@ class Outcome:
 
     @property
     def word(self) -> str:
+        if self.failure is None and self.before is not None:
+            return "again"
         if self.failure is None:
             return "ok" if self.right else "PASSES"
         return "known" if self.right else "FAIL"
@@ -51,6 +60,7 @@ class Outcome:
                 "seconds": round(self.seconds, 3),
                 "failure": self.failure,
                 "known": None if self.known is None else self.known.reason,
+                "before": self.before,
             }
         )
 
@@ -65,8 +75,9 @@ class Results:
         path.write_text("")
 
     def add(self, outcome: Outcome) -> None:
-        if outcome.cell in self.outcomes:
-            raise RuntimeError(f"{outcome.cell} has two outcomes")
+        first = self.outcomes.get(outcome.cell)
+        if (first is None) != (outcome.before is None):
+            raise RuntimeError(f"{outcome.cell} has two outcomes, or a second one alone")
         self.outcomes[outcome.cell] = outcome
         with self.path.open("a") as file:
             file.write(outcome.line() + "\n")
@@ -93,6 +104,18 @@ class Results:
             faults.append(f"{row}: {count} more tests, for {NOT_CONNECTED}")
         return faults
 
+    def doubtful(self) -> list[Outcome]:
+        """What failed, and may have failed for a machine that was too busy; nothing if that is much."""
+        failed = [o for o in self.outcomes.values() if o.failure and not o.right and o.before is None]
+        if sum(outcome.failure != NOT_CONNECTED for outcome in failed) > MOST_DOUBTFUL:
+            return []
+        return [outcome for outcome in failed if not outcome.broken]
+
+    def second_thoughts(self) -> list[str]:
+        """What passed only when it ran again, one line each."""
+        again = [o for o in self.outcomes.values() if o.right and o.before is not None]
+        return [f"{outcome.cell}: {outcome.before}" for outcome in again]
+
     def wrong(self) -> int:
         return sum(not outcome.right for outcome in self.outcomes.values())
 
@@ -118,7 +141,7 @@ def rows_of(
     return [head[i] for i in used], [[line[i] for i in used] for line in body]
 
 
-STYLES = {"ok": "green", "FAIL": "bold red", "PASSES": "bold red", "known": "yellow"}
+STYLES = {"ok": "green", "again": "yellow", "FAIL": "bold red", "PASSES": "bold red", "known": "yellow"}
 
 
 def print_table(head: list[str], body: list[list[str]]) -> None:
