@@ -6,6 +6,7 @@
 
 #include "python/bind.h"
 #include "python/config.h"
+#include "sim/run/ranked_run.h"
 #include "sim/run/world.h"
 
 namespace py = pybind11;
@@ -39,7 +40,7 @@ std::unique_ptr<World> make_world(const std::string& backend, const std::string&
                                   const py::dict& internet, const std::string& data_folder,
                                   std::uint16_t port) {
   if (backend == "real") return World::real(seed, port);
-  if (backend == "packet") return World::packet(seed, internet_from(internet), data_folder);
+  if (backend == "packet") return World::packet(seed, internet_from(internet), data_folder, join_ranks());
   return World::flow(seed, stack == "collapsed" ? StackKind::collapsed : StackKind::full,
                      internet_from(internet), data_folder);
 }
@@ -124,6 +125,7 @@ void bind_world(py::module_& module) {
                         std::size_t n) { return array_of(w.sample(span_of(group), n)); })
       .def("random_overlay", [](const World& w, const Indices& group,
                                 std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
+      .def_property_readonly("rank", &World::rank)
       .def_property_readonly("data_hash", [](const World& w) { return hex(w.data_hash()); })
       .def_property_readonly("scrape_page",
                              [](const World& w) -> std::optional<std::string> {

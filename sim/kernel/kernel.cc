@@ -10,6 +10,12 @@ void Kernel::arm(Timer& timer, Time at) {
   queue_.push(timer, std::max(at, now_));
 }
 
+void Kernel::arm_arrival(Timer& timer, Time at, std::uint64_t order) {
+  if (timer.armed()) queue_.remove(timer);
+  set_home(timer, this);
+  queue_.push_ahead(timer, std::max(at, now_), order);
+}
+
 void Kernel::disarm(Timer& timer) noexcept {
   if (!timer.armed()) return;
   queue_.remove(timer);

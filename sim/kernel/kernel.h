@@ -21,6 +21,10 @@ class Kernel final : public Clock {
   std::int64_t unix_nanoseconds() const override { return kUnixEpoch + now_.time_since_epoch().count(); }
   void arm(Timer& timer, Time at) override;
   void disarm(Timer& timer) noexcept override;
+  // For what arrives at a host from another: it comes before all timers of its time that were armed by arm(), in an
+  // order that its sender gives (below TimerQueue::kOrders, different at one time). So it does not matter when the
+  // arrival was told, nor by which process.
+  void arm_arrival(Timer& timer, Time at, std::uint64_t order);
   void defer(Task& task) override { tasks_.push(task); }
 
   // Runs every turn up to and at `end`, beginning with what setup code deferred; now() is `end` afterwards

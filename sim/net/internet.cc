@@ -336,6 +336,12 @@ Path Internet::path(HostIndex from, HostIndex to) const {
   return {base(from, places_[a.place].site, to, places_[b.place].site) + Duration(last_miles / 2), loss};
 }
 
+Duration Internet::least_between(std::size_t place, std::size_t other) const {
+  if (pairwise_) return pair_low_;
+  const std::size_t a = places_[place].site, b = places_[other].site;
+  return Duration(std::min(one_way_ns_[a * sites_ + b], one_way_ns_[b * sites_ + a]));
+}
+
 Duration Internet::base(HostIndex from, std::size_t site_from, HostIndex to, std::size_t site_to) const {
   if (!pairwise_) return Duration(one_way_ns_[site_from * sites_ + site_to]);
   const std::uint64_t pair = static_cast<std::uint64_t>(std::min(from, to)) << 32 | std::max(from, to);

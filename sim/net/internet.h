@@ -94,6 +94,12 @@ class Internet final : public PathModel {
   // Hash of the configuration's data: tables, matrices and parameters, for a run's provenance.
   std::uint64_t data_hash() const { return data_hash_; }
 
+  // Where hosts can be, as numbers; and what no path between different hosts at two places is shorter than, in either
+  // direction, without their last miles.
+  std::size_t places() const { return places_.size(); }
+  std::size_t place_of(HostIndex host) const { return at(host).place; }
+  Duration least_between(std::size_t place, std::size_t other) const;
+
   HostIndex hosts() const override { return count_; }
   // Symmetric but for user matrices. From a host to itself: 20 us, no loss.
   Path path(HostIndex from, HostIndex to) const override;

@@ -15,8 +15,8 @@ void Flight::done() {
   fabric->flights_.give(this);
 }
 
-Fabric::Fabric(hosts::Links& links, Locate locate, const void* context)
-    : links_(links), locate_(locate), context_(context) {}
+Fabric::Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const void* context)
+    : links_(links), border_(border), locate_(locate), context_(context), devices_(links.hosts()) {}
 Fabric::~Fabric() = default;
 
 void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
@@ -28,14 +28,32 @@ void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
   const hosts::Departure departure =
       links_.depart(from, to, wire, 1, links_.model().path(from, to), devices_[from]->fifo(to));
   if (departure.lost > 0) return;
+  const std::uint64_t order = devices_[from]->next_order();
+  if (border_ == nullptr || border_->ours(to)) {
+    return fly(from, to, wire, departure.first_in, departure.last_in, order, packet);
+  }
+  hosts::Crossing crossing{from, to, wire, order, departure.first_in, departure.last_in, {}};
+  crossing.packet.resize(packet->GetSerializedSize());
+  packet->Serialize(crossing.packet.data(), static_cast<std::uint32_t>(crossing.packet.size()));
+  border_->send(std::move(crossing));
+}
+
+void Fabric::arrive(const hosts::Crossing& c) {
+  const auto size = static_cast<std::uint32_t>(c.packet.size());
+  fly(c.from, c.to, c.wire, c.first_in, c.last_in, c.order,
+      ns3::Create<ns3::Packet>(c.packet.data(), size, true));
+}
+
+void Fabric::fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in, Time last_in,
+                 std::uint64_t order, ns3::Ptr<ns3::Packet> packet) {
   Flight& flight = *flights_.take();
   flight.fabric = this;
   flight.packet = packet;
   flight.from = from;
   flight.to = to;
   flight.wire = wire;
-  flight.last_in = departure.last_in;
-  links_.kernel().arm(flight, departure.first_in);
+  flight.last_in = last_in;
+  links_.kernel().arm_arrival(flight, first_in, order);
 }
 
 void Flight::on_timer() {

@@ -11,6 +11,7 @@
 #include <ns3/node.h>
 #include <ns3/packet.h>
 
+#include "sim/hosts/border.h"
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
 
@@ -43,19 +44,24 @@ class Fabric {
   using Locate = HostIndex (*)(const void* context, std::uint32_t address);
   static constexpr HostIndex kNoHost = ~HostIndex{0};
 
-  Fabric(hosts::Links& links, Locate locate, const void* context);
+  // `border`: null when this process runs all hosts.
+  Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const void* context);
   ~Fabric();
-  void add(AccessDevice& device) { devices_.push_back(&device); }
+  void add(HostIndex host, AccessDevice& device) { devices_[host] = &device; }
+  void arrive(const hosts::Crossing& crossing);  // from another process
 
  private:
   friend class AccessDevice;
   friend struct Flight;
   void send(HostIndex from, ns3::Ptr<ns3::Packet> packet);
+  void fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in, Time last_in, std::uint64_t order,
+           ns3::Ptr<ns3::Packet> packet);
 
   hosts::Links& links_;
+  hosts::Border* border_;
   Locate locate_;
   const void* context_;
-  std::vector<AccessDevice*> devices_;  // by host
+  std::vector<AccessDevice*> devices_;  // by host; null: another process runs it
   hosts::Pool<Flight> flights_;
 };
 
@@ -68,6 +74,8 @@ class AccessDevice final : public ns3::NetDevice {
   void receive(ns3::Ptr<ns3::Packet> packet);
   // Packets of one path never overtake each other: when the last one arrives.
   Time& fifo(HostIndex to) { return fifo_[to]; }
+  // Of equal arrivals anywhere, those of the host with the lower index come first, in the order of sending.
+  std::uint64_t next_order() { return std::uint64_t{host_} << 30 | (sent_++ & ((1u << 30) - 1)); }
 
   // --- NetDevice
   void SetIfIndex(const std::uint32_t index) override { index_ = index; }
@@ -104,6 +112,7 @@ class AccessDevice final : public ns3::NetDevice {
   Fabric& fabric_;
   HostIndex host_;
   std::uint32_t index_ = 0;
+  std::uint32_t sent_ = 0;
   ns3::Ptr<ns3::Node> node_;
   ReceiveCallback receive_;
   std::unordered_map<HostIndex, Time> fifo_;  // looked up, never iterated

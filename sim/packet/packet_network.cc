@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <vector>
 
 #include <ns3/boolean.h>
@@ -74,7 +75,7 @@ class HostNetwork;
 }  // namespace packet
 
 struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
-  Impl(Kernel& kernel, const PathModel& model, Rng rng);
+  Impl(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border);
   ~Impl();
 
   void on_unused(packet::TcpEnd& end) override {
@@ -90,8 +91,19 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
         std::make_unique<packet::TcpEnd>(kernel, *this, socket, local, remote, connected));
   }
   // A host listens there, or on all its addresses.
-  bool listening(HostIndex host, std::uint16_t port) const { return listeners.contains({host, port}); }
+  bool listening(HostIndex host, std::uint16_t port) const {
+    return listeners.contains({host, port}) || abroad.contains({host, port});
+  }
+  void begin_listening(HostIndex host, std::uint16_t port, packet::HostListener& listener) {
+    listeners[{host, port}] = &listener;
+    if (border != nullptr) border->tell({host, port, true});
+  }
+  void end_listening(HostIndex host, std::uint16_t port) {
+    listeners.erase({host, port});
+    if (border != nullptr) border->tell({host, port, false});
+  }
 
+  hosts::Border* border;  // null: this process runs all hosts
   Kernel& kernel;
   const PathModel& model;
   Cuts cuts;
@@ -100,6 +112,7 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   Ns3Engine engine;
   packet::Fabric fabric;
   std::map<std::pair<HostIndex, std::uint16_t>, packet::HostListener*> listeners;
+  std::set<std::pair<HostIndex, std::uint16_t>> abroad;  // where hosts of other processes listen
   std::vector<std::unique_ptr<packet::TcpEnd>> ends;
   std::vector<std::unique_ptr<packet::HostNetwork>> networks;
 };
@@ -111,11 +124,11 @@ class HostListener final : public Listener {
   HostListener(PacketNetwork::Impl& network, HostIndex host, ns3::Ptr<ns3::Socket> socket, const Endpoint& at,
                Events& events)
       : network_(network), host_(host), socket_(socket), at_(at), events_(events) {
-    network_.listeners[{host_, at_.port}] = this;
+    network_.begin_listening(host_, at_.port, *this);
     socket_->Listen();
   }
   ~HostListener() override {
-    network_.listeners.erase({host_, at_.port});
+    network_.end_listening(host_, at_.port);
     for (TcpEnd* end : new_) end->abandon();
     socket_->Close();
   }
@@ -190,7 +203,7 @@ class HostNetwork final : public Network {
     stack.Install(node_);
     const auto device = ns3::CreateObject<AccessDevice>(network.fabric, host);
     node_->AddDevice(device);
-    network.fabric.add(*device);
+    network.fabric.add(host, *device);
     const auto ip = node_->GetObject<ns3::Ipv4>();
     const std::uint32_t interface = ip->AddInterface(device);
     ip->AddAddress(interface, ns3::Ipv4InterfaceAddress(to_ns3(network.directory.address_v4(host)),
@@ -287,14 +300,15 @@ class HostNetwork final : public Network {
 
 }  // namespace packet
 
-PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng)
-    : kernel(on),
+PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng, hosts::Border* at)
+    : border(at),
+      kernel(on),
       model(paths),
       directory(paths.hosts()),
       links(on, paths, rng, cuts),
       engine(on, rng.fork("ns-3").next()),
       fabric(
-          links,
+          links, border,
           [](const void* context, std::uint32_t address) {
             return static_cast<const hosts::Directory*>(context)->host_of(IpAddress::v4(address));
           },
@@ -304,17 +318,27 @@ PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng)
 
 PacketNetwork::Impl::~Impl() = default;
 
-PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng)
-    : impl_(std::make_unique<Impl>(kernel, model, rng)) {
+PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border)
+    : impl_(std::make_unique<Impl>(kernel, model, rng, border)) {
+  impl_->networks.resize(model.hosts());
   for (HostIndex host = 0; host < model.hosts(); ++host) {
-    impl_->networks.push_back(std::make_unique<packet::HostNetwork>(*impl_, host));
+    if (border != nullptr && !border->ours(host)) continue;
+    impl_->networks[host] = std::make_unique<packet::HostNetwork>(*impl_, host);
   }
 }
 PacketNetwork::~PacketNetwork() = default;
 
 Network& PacketNetwork::attach(HostIndex host) {
-  MC_ASSERT(host < impl_->networks.size());
+  MC_ASSERT(host < impl_->networks.size() && impl_->networks[host] != nullptr);
   return *impl_->networks[host];
+}
+void PacketNetwork::arrive(const hosts::Crossing& crossing) { impl_->fabric.arrive(crossing); }
+void PacketNetwork::arrive(const hosts::Listening& at) {
+  if (at.begins) {
+    impl_->abroad.emplace(at.host, at.port);
+  } else {
+    impl_->abroad.erase({at.host, at.port});
+  }
 }
 bool PacketNetwork::exists() { return Ns3Engine::exists(); }
 const hosts::Directory& PacketNetwork::directory() const { return impl_->directory; }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "sim/faults/cuts.h"
+#include "sim/hosts/border.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
 #include "sim/kernel/kernel.h"
@@ -22,12 +23,17 @@ namespace mesocosm {
 // Must outlive all that its networks return; the kernel and the model must outlive it.
 class PacketNetwork {
  public:
-  PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng);
+  // `border`: when other processes run some of the hosts; null: this one runs all. It must outlive the network.
+  PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border = nullptr);
   ~PacketNetwork();
   PacketNetwork(const PacketNetwork&) = delete;
   PacketNetwork& operator=(const PacketNetwork&) = delete;
 
-  // The network as this host sees it; the same object each time.
+  // What comes over the border.
+  void arrive(const hosts::Crossing& crossing);
+  void arrive(const hosts::Listening& listening);
+
+  // The network as this host, one of ours, sees it; the same object each time.
   Network& attach(HostIndex host);
 
   static bool exists();  // in this process

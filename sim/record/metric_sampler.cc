@@ -56,7 +56,7 @@ void MetricSampler::sample_member(const MetricFamily& family, std::size_t member
     Series& at = series[first + i];
     if (at.last == values_[i]) continue;
     at.last = values_[i];
-    recorder_.metric(now, at.id, values_[i]);
+    sink_.metric(now, at.id, values_[i]);
   }
 }
 
@@ -64,8 +64,7 @@ void MetricSampler::add_series(const MetricFamily& family, std::size_t member, s
   const std::string name(family.definition().name);
   const std::string labels = prometheus_labels(family, member);
   const auto add = [&](const char* suffix, const std::string& with) {
-    series.push_back(
-        {recorder_.metric_series(name + suffix, with), std::numeric_limits<double>::quiet_NaN()});
+    series.push_back({sink_.metric_series(name + suffix, with), std::numeric_limits<double>::quiet_NaN()});
   };
   if (family.type() != MetricType::histogram) return add("", labels);
   const std::string more = labels.empty() ? "" : labels + ",";

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/record/recorder.h"
+#include "sim/record/record_sink.h"
 #include "stack/observe/metrics.h"
 
 namespace mesocosm {
@@ -12,7 +12,7 @@ namespace mesocosm {
 class MetricSampler {
  public:
   // Both must outlive it.
-  MetricSampler(const Metrics& metrics, Recorder& recorder) : metrics_(metrics), recorder_(recorder) {}
+  MetricSampler(const Metrics& metrics, RecordSink& sink) : metrics_(metrics), sink_(sink) {}
 
   // Records each value that is new or has changed since the last sample.
   void sample(Time now);
@@ -27,7 +27,7 @@ class MetricSampler {
   void add_series(const MetricFamily& family, std::size_t member, std::vector<Series>& series);
 
   const Metrics& metrics_;
-  Recorder& recorder_;
+  RecordSink& sink_;
   std::vector<std::vector<Series>> families_;  // as metrics_.families(); member by member
   std::vector<double> values_;                 // of the member at hand
 };

@@ -21,10 +21,10 @@
 #include <utility>
 #include <vector>
 
+#include "sim/record/record_sink.h"
 #include "stack/base/hash.h"
 #include "stack/base/result.h"
 #include "stack/base/time.h"
-#include "stack/env/clock.h"
 #include "stack/env/trace.h"
 
 namespace mesocosm {
@@ -97,12 +97,12 @@ class HashIndex {
 
 class TableFile;
 
-class Recorder {
+class Recorder final : public RecordSink {
  public:
   // Makes (or replaces) the file. Errors: io, with the path and the reason.
   static Result<std::unique_ptr<Recorder>> open(RecorderOptions options);
   // Closes as "interrupted" if nobody did.
-  ~Recorder();
+  ~Recorder() override;
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
@@ -112,18 +112,16 @@ class Recorder {
 
   // Nodes come before the events that name them.
   void add_node(const NodeRow& node);
-  void record(Time now, std::uint32_t node, const TraceEvent& event);
+  void record(Time now, std::uint32_t node, const TraceEvent& event) override;
   // Something that the scenario did to the world: a partition, an attack's start.
   void event(Time now, std::string_view name, std::string_view detail);
 
-  // Bytes in and out of `node` for one protocol since the node started.
   void bytes(Time now, std::uint32_t node, std::string_view protocol, std::uint64_t in_bytes,
-             std::uint64_t out_bytes);
+             std::uint64_t out_bytes) override;
   // A world-wide series, such as "live_nodes" or "pending_events".
   void sample(Time now, std::string_view series, double value);
-  // A series of the World's metrics (see MetricSampler), and a value of it.
-  std::uint32_t metric_series(std::string_view name, std::string_view labels);
-  void metric(Time now, std::uint32_t series, double value);
+  std::uint32_t metric_series(std::string_view name, std::string_view labels) override;
+  void metric(Time now, std::uint32_t series, double value) override;
   // A node's final counter.
   void counter(std::uint32_t node, std::string_view name, std::uint64_t value);
 
@@ -190,19 +188,6 @@ class Recorder {
       counts_;  // by kind and node, made when a kind first occurs
   std::vector<std::pair<std::string, std::string>> late_attributes_;
   std::unique_ptr<TableFile> file_;  // null: no file, or closed
-};
-
-// Binds a recorder to one node: the Trace of the node's Env.
-class NodeTrace final : public Trace {
- public:
-  NodeTrace(Recorder& recorder, const Clock& clock, std::uint32_t node)
-      : recorder_(recorder), clock_(clock), node_(node) {}
-  void record(const TraceEvent& event) override { recorder_.record(clock_.now(), node_, event); }
-
- private:
-  Recorder& recorder_;
-  const Clock& clock_;
-  std::uint32_t node_;
 };
 
 }  // namespace mesocosm

@@ -1,6 +1,7 @@
 // What the simulated backends have in common: virtual time on the event kernel, and seeded secrets.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -26,12 +27,17 @@ class KernelBackend : public Backend {
     const auto deadline = std::chrono::steady_clock::now() + wall;
     stopping_ = false;
     for (std::uint32_t turn = 1; !stopping_; ++turn) {
-      if (kernel_.next_event() >= until) {
-        kernel_.run_until(until - Duration(1));
-        return true;
+      const Time end = std::min(until, granted_);
+      bool look = turn % kTurnsPerLook == 0;
+      if (kernel_.next_event() < end) {
+        kernel_.step();
+      } else {
+        kernel_.run_until(end - Duration(1));
+        if (end == until) return true;
+        granted_ = meet();
+        look = true;
       }
-      kernel_.step();
-      if (turn % kTurnsPerLook == 0 && std::chrono::steady_clock::now() >= deadline) return false;
+      if (look && std::chrono::steady_clock::now() >= deadline) return false;
     }
     return false;
   }
@@ -49,7 +55,11 @@ class KernelBackend : public Backend {
   virtual const hosts::Directory& directory() const = 0;
   virtual Cuts& cuts() = 0;
 
+  // When everything before granted_ is done: the time before which everything may be done then.
+  virtual Time meet() { return kNever; }
+
   Kernel kernel_;
+  Time granted_ = kNever;
 
  private:
   static constexpr std::uint32_t kTurnsPerLook = 1024;

@@ -10,9 +10,12 @@
 namespace mesocosm {
 namespace {
 
-class PacketBackend final : public KernelBackend {
+class PacketBackend final : public KernelBackend, private RankedRun::Ground {
  public:
-  PacketBackend(const PathModel& internet, const Rng& rng) : internet_(internet), rng_(rng) {}
+  PacketBackend(const PathModel& internet, const Rng& rng, RankedRun* ranked)
+      : internet_(internet), rng_(rng), ranked_(ranked) {
+    if (ranked_ != nullptr) granted_ = Time{};
+  }
 
   // The first node to attach ends the placing of hosts: the network has as many as the model then.
   Network& attach(NodeIndex node) override {
@@ -20,7 +23,7 @@ class PacketBackend final : public KernelBackend {
       if (PacketNetwork::exists()) {
         throw ConfigError("only one World on the packet backend can run at a time in a process");
       }
-      network_.emplace(kernel_, internet_, rng_);
+      network_.emplace(kernel_, internet_, rng_, ranked_);
     }
     return network_->attach(node);
   }
@@ -31,16 +34,23 @@ class PacketBackend final : public KernelBackend {
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }
   Cuts& cuts() override { return network_->cuts(); }
+  Time meet() override { return ranked_->meet(*this); }
+
+  // --- RankedRun::Ground
+  Time next_event() override { return kernel_.next_event(); }
+  void arrive(const hosts::Crossing& crossing) override { network_->arrive(crossing); }
+  void arrive(const hosts::Listening& listening) override { network_->arrive(listening); }
 
   const PathModel& internet_;
   Rng rng_;
+  RankedRun* ranked_;  // null: this process runs all nodes
   std::optional<PacketNetwork> network_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_packet_backend(const PathModel& internet, const Rng& rng) {
-  return std::make_unique<PacketBackend>(internet, rng);
+std::unique_ptr<Backend> make_packet_backend(const PathModel& internet, const Rng& rng, RankedRun* ranked) {
+  return std::make_unique<PacketBackend>(internet, rng, ranked);
 }
 
 }  // namespace mesocosm
@@ -49,7 +59,7 @@ std::unique_ptr<Backend> make_packet_backend(const PathModel& internet, const Rn
 
 namespace mesocosm {
 
-std::unique_ptr<Backend> make_packet_backend(const PathModel&, const Rng&) {
+std::unique_ptr<Backend> make_packet_backend(const PathModel&, const Rng&, RankedRun*) {
   throw ConfigError("this build has no packet backend: it was configured with MESOCOSM_NS3=OFF");
 }
 

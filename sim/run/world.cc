@@ -8,6 +8,7 @@
 #include "sim/record/recorder.h"
 #include "sim/run/flow_backend.h"
 #include "sim/run/packet_backend.h"
+#include "sim/run/ranked_run.h"
 #include "sim/run/real_backend.h"
 #include "stack/env/node_log.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
@@ -90,8 +91,10 @@ class World::Bootstrap final : public Timer {
 
   void on_timer() override {
     const auto [dialer, dialed] = edges_[next_++];
-    const Multiaddr address = world_.node(dialed).swarm().listen_addresses().front();
-    world_.node(dialer).swarm().dial(world_.peer_id(dialed), std::span(&address, 1));
+    if (world_.ours(dialer)) {
+      const Multiaddr address = world_.address(dialed);
+      world_.node(dialer).swarm().dial(world_.peer_id(dialed), std::span(&address, 1));
+    }
     arm_next();
   }
 
@@ -121,10 +124,11 @@ std::unique_ptr<World> World::flow(std::uint64_t seed, StackKind stack, const In
 }
 
 std::unique_ptr<World> World::packet(std::uint64_t seed, const InternetConfig& config,
-                                     const std::string& data_folder) {
+                                     const std::string& data_folder, std::unique_ptr<Ranks> ranks) {
   auto world = std::make_unique<World>(seed);
   world->take_internet(config, data_folder);
-  world->backend_ = make_packet_backend(*world->internet_, world->rng_.fork("network"));
+  if (ranks != nullptr) world->ranked_ = std::make_unique<RankedRun>(std::move(ranks));
+  world->backend_ = make_packet_backend(*world->internet_, world->rng_.fork("network"), world->ranked_.get());
   return world;
 }
 
@@ -161,6 +165,15 @@ World::Member& World::member(NodeIndex node) {
   return *members_[node];
 }
 
+std::uint32_t World::rank() const { return ranked_ == nullptr ? 0 : ranked_->rank(); }
+
+bool World::ours(NodeIndex node) const { return ranked_ == nullptr || ranked_->ours(node); }
+
+RecordSink& World::sink() {
+  if (ranked_ != nullptr) return ranked_->record();
+  return *recorder_;
+}
+
 const PeerId& World::peer_id(NodeIndex node) const { return const_cast<World*>(this)->member(node).peer; }
 
 HostInfo World::place(NodeIndex node) const {
@@ -184,29 +197,35 @@ void World::observe(const Observation& observation) {
   }
   const LogFormat format = usable(parse_log_format(observation.log_format));
   log_levels_ = observation.log.empty() ? LogLevels() : usable(LogLevels::parse(observation.log));
-  log_file_ = log_levels_.any() ? usable(LogFile::open(observation.log_file, format)) : nullptr;
+  const bool shared = rank() > 0 && observation.log_file != "-";  // each process writes a file of its own
+  const std::string path = observation.log_file + (shared ? "." + std::to_string(rank()) : "");
+  log_file_ = log_levels_.any() ? usable(LogFile::open(path, format)) : nullptr;
 }
 
 void World::start(const std::string& path, const std::string& provenance) {
+  if (ranked_ != nullptr) ranked_->divide(*internet_);
   RecorderOptions options;
-  options.path = path;
+  if (rank() == 0) options.path = path;
   auto recorder = Recorder::open(std::move(options));
   if (!recorder) throw ConfigError(recorder.error().detail);
   recorder_ = std::move(*recorder);
   recorder_->set_attribute("provenance", provenance);
+  if (ranked_ != nullptr && ranked_->keeps_record()) ranked_->set_recorder(recorder_.get());
   if (scrape_at_) {
     auto page = ScrapePage::open(backend_->clock(), *backend_->machine(), metrics_, *scrape_at_);
     if (!page) throw ConfigError("metrics: cannot listen: " + page.error().message());
     scrape_page_ = std::move(*page);
   }
-  for (NodeIndex index = 0; index < members_.size(); ++index) begin(index);
+  for (NodeIndex index = 0; index < members_.size(); ++index) {
+    record_place(index);
+    if (ours(index)) begin(index);
+  }
   arm_samples();
 }
 
 void World::begin(NodeIndex index) {
   Member& m = *members_[index];
-  record_place(index);
-  m.trace = std::make_unique<NodeTrace>(*recorder_, backend_->clock(), index);
+  m.trace = std::make_unique<NodeTrace>(sink(), backend_->clock(), index);
   if (log_file_ != nullptr) {
     const auto times = internet_ != nullptr ? NodeLog::Times::since_start : NodeLog::Times::utc;
     m.log =
@@ -268,8 +287,22 @@ Time World::now() const { return backend_->clock().now(); }
 
 Node& World::node(NodeIndex index) {
   Member& m = member(index);
+  if (recorder_ != nullptr && !ours(index)) throw ConfigError(name_of(index) + " runs in another process");
   if (m.node == nullptr) throw ConfigError(name_of(index) + " has not started yet");
   return *m.node;
+}
+
+// The script lets a node do something: whether this process is to do it.
+bool World::work(NodeIndex index, std::string_view what, std::uint64_t detail) {
+  member(index);
+  if (ranked_ == nullptr || recorder_ == nullptr) return true;
+  ranked_->step(what, detail ^ mix64(index));
+  return ours(index);
+}
+
+// Where others dial it.
+Multiaddr World::address(NodeIndex index) {
+  return ours(index) ? node(index).swarm().listen_addresses().front() : backend_->listen_address(index);
 }
 
 GossipSub& World::gossipsub(NodeIndex index) {
@@ -280,20 +313,24 @@ GossipSub& World::gossipsub(NodeIndex index) {
 
 void World::bootstrap(std::vector<Edge> edges, Duration within) {
   for (const auto& [dialer, dialed] : edges) {
-    node(dialer);
-    node(dialed);  // throws for a node that is not there
+    if (work(dialer, "dials", dialed)) node(dialer);
+    if (work(dialed, "dialed", dialer)) node(dialed);  // throws for a node that is not there
   }
   bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within));
 }
 
 void World::subscribe(NodeIndex node, std::string_view topic) {
+  if (!work(node, "subscribe", hash64(as_bytes(topic)))) return;
   const auto subscribed = gossipsub(node).subscribe(topic, subscriber_);
   if (!subscribed) throw ConfigError(name_of(node) + " cannot subscribe: " + subscribed.error().message());
 }
 
-void World::unsubscribe(NodeIndex node, std::string_view topic) { gossipsub(node).unsubscribe(topic); }
+void World::unsubscribe(NodeIndex node, std::string_view topic) {
+  if (work(node, "unsubscribe", hash64(as_bytes(topic)))) gossipsub(node).unsubscribe(topic);
+}
 
 void World::publish(NodeIndex node, std::string_view topic, const Bytes& data) {
+  if (!work(node, "publish", hash64(as_bytes(topic), data.size()))) return;
   const auto published = gossipsub(node).publish(topic, data);
   if (!published) throw ConfigError(name_of(node) + " cannot publish: " + published.error().message());
 }
@@ -363,8 +400,9 @@ void World::flush_log() {
 
 void World::arm_samples() {
   call_every(Time{} + kTrafficInterval, kTrafficInterval, [this] { sample_traffic(); });
-  if (metrics_every_ == Duration::zero() || recorder_->path().empty()) return;
-  sampler_ = std::make_unique<MetricSampler>(metrics_, *recorder_);
+  if (metrics_every_ == Duration::zero()) return;
+  if (ranked_ == nullptr && recorder_->path().empty()) return;
+  sampler_ = std::make_unique<MetricSampler>(metrics_, sink());
   call_every(Time{}, metrics_every_, [this] { sampler_->sample(now()); });
 }
 
@@ -374,26 +412,33 @@ void World::sample_traffic() {
     const TrafficCounters& traffic = members_[index]->node->traffic();
     Traffic payload;
     for (const auto& entry : traffic.entries()) {
-      recorder_->bytes(now(), index, entry->protocol, entry->in, entry->out);
+      sink().bytes(now(), index, entry->protocol, entry->in, entry->out);
       payload.in += entry->in;
       payload.out += entry->out;
     }
     // Payload that waits in a queue is counted but not on the wire yet.
-    recorder_->bytes(now(), index, kOverhead, std::max(traffic.wire.in, payload.in) - payload.in,
-                     std::max(traffic.wire.out, payload.out) - payload.out);
+    sink().bytes(now(), index, kOverhead, std::max(traffic.wire.in, payload.in) - payload.in,
+                 std::max(traffic.wire.out, payload.out) - payload.out);
   }
 }
 
 std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
-  if (recorder_ == nullptr) return 0;
+  if (recorder_ == nullptr) {
+    if (ranked_ != nullptr) ranked_->conclude(ended, 0);
+    return 0;
+  }
   sample_traffic();
   if (sampler_ != nullptr) sampler_->sample(now());
+  RankedRun::End all{.failure = "", .turns = backend_->events()};
+  if (ranked_ != nullptr) all = ranked_->conclude(ended, all.turns);
+  const bool surprise = ended == "complete" && !all.failure.empty();
   const std::uint64_t fingerprint = recorder_->fingerprint();
   recorder_->set_attribute("wall_seconds", std::to_string(wall_seconds));
-  recorder_->set_attribute("turns", std::to_string(backend_->events()));
-  const auto closed = recorder_->close(ended, now());
+  recorder_->set_attribute("turns", std::to_string(all.turns));
+  const auto closed = recorder_->close(surprise ? "failed: " + all.failure : ended, now());
   if (!closed) throw RunError(closed.error().detail);
   flush_log();
+  if (surprise) throw RunError(all.failure);
   return fingerprint;
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/mpi/ranks.h"
 #include "sim/net/internet.h"
 #include "sim/run/backend.h"
 #include "sim/run/overlay.h"
@@ -21,7 +22,9 @@
 namespace mesocosm {
 
 class MetricSampler;
+class RankedRun;
 class Recorder;
+class RecordSink;
 class ScrapePage;
 
 // A user's mistake: a wrong parameter, a file that cannot be used. Thrown at the configuration edge only.
@@ -64,9 +67,12 @@ class World {
   // A simulated world on an Internet model, whose tables are in `data_folder`. Throws ConfigError.
   static std::unique_ptr<World> flow(std::uint64_t seed, StackKind stack, const InternetConfig& internet,
                                      const std::string& data_folder);
-  // The same packet by packet, with the full stack; one at a time in a process. Throws ConfigError.
+  // The same packet by packet, with the full stack; one at a time in a process. Throws ConfigError. With `ranks`, the
+  // processes that run it together, each of which makes the same World and gives it the same work: each runs the
+  // nodes of its share, and the first one keeps the record.
   static std::unique_ptr<World> packet(std::uint64_t seed, const InternetConfig& internet,
-                                       const std::string& data_folder);
+                                       const std::string& data_folder,
+                                       std::unique_ptr<Ranks> ranks = nullptr);
   // The loopback interface, in real time. Node i listens on TCP port `port` + i; 0: on any free port.
   static std::unique_ptr<World> real(std::uint64_t seed, std::uint16_t port = 0);
 
@@ -81,6 +87,8 @@ class World {
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
+
+  std::uint32_t rank() const;  // of this process among those that run the world
 
   // Throws ConfigError for what cannot be read or opened.
   void observe(const Observation& observation);
@@ -121,6 +129,10 @@ class World {
 
   void take_internet(const InternetConfig& config, const std::string& data_folder);
   Member& member(NodeIndex node);
+  RecordSink& sink();
+  bool ours(NodeIndex node) const;  // this process runs it
+  bool work(NodeIndex node, std::string_view what, std::uint64_t detail);
+  Multiaddr address(NodeIndex node);
   GossipSub& gossipsub(NodeIndex index);
   void begin(NodeIndex index);
   void record_place(NodeIndex index);
@@ -143,6 +155,7 @@ class World {
   Subscriber subscriber_;
   SharedMessageChecks message_checks_{512};  // what one node found out of a message, the others need not
   std::unique_ptr<Internet> internet_;       // null on "real"
+  std::unique_ptr<RankedRun> ranked_;        // null: this process runs all nodes
   std::unique_ptr<Recorder> recorder_;
   Duration ran_{};      // wall time given to advance(), about
   Duration unsaved_{};  // of which since the record was flushed

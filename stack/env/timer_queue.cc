@@ -67,7 +67,16 @@ Time TimerQueue::next_deadline() {
 
 void TimerQueue::push(Timer& timer, Time at) {
   timer.deadline_ = at;
-  const Entry entry{biased(at), next_order_++, &timer};
+  enter({biased(at), next_order_++, &timer});
+}
+
+void TimerQueue::push_ahead(Timer& timer, Time at, std::uint64_t order) {
+  MC_ASSERT(order < kOrders);
+  timer.deadline_ = at;
+  enter({biased(at), order, &timer});
+}
+
+void TimerQueue::enter(const Entry& entry) {
   ++size_;
   if (entry.time <= run_last_) {
     enter_run(entry);
@@ -150,19 +159,18 @@ void TimerQueue::place(const Entry& entry) {
   entry.timer->slot_ = reinterpret_cast<std::uintptr_t>(&place);
 }
 
-// Inserts a newly armed timer, the last of its deadline, into the run.
+// Inserts a newly armed timer into the run.
 void TimerQueue::enter_run(const Entry& entry) {
   entry.timer->slot_ = entry.order << 1 | kInRun;
   if (head_ > kSmall && head_ > run_.size() / 2) {
     run_.erase(run_.begin(), run_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
-  if (run_.size() == head_ || run_.back().time <= entry.time) {
+  if (run_.size() == head_ || before(run_.back(), entry)) {
     run_.push_back(entry);
   } else {
-    const auto later = [](std::uint64_t time, const Entry& other) { return time < other.time; };
     run_.insert(
-        std::upper_bound(run_.begin() + static_cast<std::ptrdiff_t>(head_), run_.end(), entry.time, later),
+        std::upper_bound(run_.begin() + static_cast<std::ptrdiff_t>(head_), run_.end(), entry, before),
         entry);
   }
   if (run_.size() - head_ > kLongRun && run_last_ > base_) shorten_run();

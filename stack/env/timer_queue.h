@@ -1,5 +1,5 @@
 // A queue of timers ordered by (deadline, arming order), for every Clock: the kernel of simulations and the
-// real one.
+// real one. Arrivals from elsewhere bring an order of their own.
 #pragma once
 
 #include <array>
@@ -34,8 +34,11 @@ class TimerQueue {
 
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
-  Time next_deadline();                // kNever when empty
-  void push(Timer& timer, Time at);    // the timer must not be in the queue
+  Time next_deadline();              // kNever when empty
+  void push(Timer& timer, Time at);  // the timer must not be in the queue
+  // Before all others of its deadline, and by `order` among those pushed so; different at one deadline.
+  static constexpr std::uint64_t kOrders = std::uint64_t{1} << 62;  // below which orders are
+  void push_ahead(Timer& timer, Time at, std::uint64_t order);
   void remove(Timer& timer) noexcept;  // the timer must be in the queue
   // Removes and returns the first timer if its deadline is not after `limit`, else null. Deadlines before a
   // limit that was popped to are fine, but cost a sorted insertion.
@@ -49,7 +52,7 @@ class TimerQueue {
 
   struct Entry {
     std::uint64_t time;   // the deadline, biased to unsigned
-    std::uint64_t order;  // arming sequence
+    std::uint64_t order;  // arming sequence from kOrders on; below: pushed ahead
     Timer* timer;         // null in the run: removed
   };
   struct Block;  // a piece of a bucket
@@ -60,6 +63,7 @@ class TimerQueue {
 
   static bool before(const Entry& a, const Entry& b);
   void announce() const;
+  void enter(const Entry& entry);
   void place(const Entry& entry);
   void enter_run(const Entry& entry);
   void shorten_run();
@@ -73,7 +77,7 @@ class TimerQueue {
   std::size_t head_ = 0;
   std::uint64_t base_;      // no timer in a bucket is before or at this
   std::uint64_t run_last_;  // every timer up to this deadline is in the run; >= base_
-  std::uint64_t next_order_ = 0;
+  std::uint64_t next_order_ = kOrders;
   std::size_t size_ = 0;
   std::uint32_t levels_ = 0;  // a bit for each level that has timers
   Block* free_ = nullptr;

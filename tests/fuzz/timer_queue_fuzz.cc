@@ -1,4 +1,4 @@
-// Lists of operations on TimerQueue, compared with a std::set of (deadline, arming order).
+// Lists of operations on TimerQueue, compared with a std::set of (deadline, order).
 #include <array>
 #include <set>
 #include <tuple>
@@ -36,8 +36,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       queue.remove(timer);
     }
     timer.queued = true;
-    timer.order = order++;
-    queue.push(timer, at);
+    if (order % 4 == 0) {
+      timer.order = order++ ^ 0x2a4;  // not rising
+      queue.push_ahead(timer, at, timer.order);
+    } else {
+      timer.order = TimerQueue::kOrders + order++;
+      queue.push(timer, at);
+    }
     model.emplace(at, timer.order, &timer);
   };
   const auto pop = [&](Time limit) {

@@ -41,6 +41,7 @@ ALLOWED: dict[str, list[str]] = {
     "sim/packet": ["sim/faults", *STACK, "sim/kernel", "sim/net", "sim/hosts"],
     "sim/faults": ["stack/base", "stack/observe", "stack/env", "sim/kernel"],
     "sim/record": ["stack/base", "stack/observe", "stack/env"],
+    "sim/mpi": ["stack/base"],
     "sim/run": [*NODE, "stack/asio", "stack/scrape", "sim"],
     "attacks/wire": STACK,
     "python": [*NODE, "stack/scrape", "stack/asio", "sim"],
@@ -51,6 +52,7 @@ OUTSIDE = {
     r"<boost/(?!beast/)": ["stack/asio"],
     r"<(H5|hdf5)": ["sim/record"],
     r"<ns3/": ["sim/packet"],
+    r"<mpi\.h>": ["sim/mpi"],
     r"<pybind11/": ["python"],
     r"<sodium[./]": ["stack/crypto"],
     # wire: SHA-256, which peer ids are made of; secure/tls: libssl and X.509.

@@ -1,7 +1,8 @@
-// TimerQueue against the obvious model, a std::set of (deadline, arming order).
+// TimerQueue against the obvious model, a std::set of (deadline, order).
 #include "stack/env/timer_queue.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <set>
@@ -47,8 +48,13 @@ void compare_with_model(std::uint64_t seed, std::int64_t spread, std::size_t tim
         const Duration until(rng.below(4) == 0 ? delay >> rng.below(40) : delay);
         const Time deadline = now + std::min(until, Time::max() - now);
         timer.queued = true;
-        timer.order = order++;
-        queue.push(timer, deadline);
+        if (rng.below(4) == 0) {
+          timer.order = order++ ^ 0x2a5;  // not rising
+          queue.push_ahead(timer, deadline, timer.order);
+        } else {
+          timer.order = TimerQueue::kOrders + order++;
+          queue.push(timer, deadline);
+        }
         model.emplace(deadline, timer.order, &timer);
         break;
       }
@@ -105,6 +111,26 @@ TEST_CASE("equal deadlines fire in arming order, many of them too", "[kernel]") 
   }
   for (std::size_t i = 0; i < timers.size(); i += 3) REQUIRE(queue.pop(at(1'000'000)) == &timers[i]);
   CHECK(queue.empty());
+}
+
+TEST_CASE("arrivals come first of their time, in the order that they bring", "[kernel]") {
+  struct Noted final : Timer {
+    void on_timer() override { fired->push_back(name); }
+    std::vector<int>* fired = nullptr;
+    int name = 0;
+  };
+  std::vector<int> fired;
+  std::array<Noted, 5> timers;
+  for (int i = 0; i < 5; ++i)
+    timers[static_cast<std::size_t>(i)].fired = &fired, timers[static_cast<std::size_t>(i)].name = i;
+  Kernel kernel;
+  kernel.arm(timers[0], at(100));
+  kernel.arm_arrival(timers[1], at(100), 7);
+  kernel.arm(timers[2], at(100));
+  kernel.arm_arrival(timers[3], at(100), 5);
+  kernel.arm_arrival(timers[4], at(99), TimerQueue::kOrders - 1);
+  kernel.run_until(at(100));
+  CHECK(fired == std::vector<int>{4, 3, 1, 0, 2});
 }
 
 TEST_CASE("a removed timer may be destroyed at once", "[kernel]") {
