@@ -13,8 +13,10 @@
 #include "sim/flow/collapsed_transport.h"
 #include "stack/transport/tcp_transport.h"
 #include "tests/simulation/uniform_paths.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
@@ -161,7 +163,7 @@ bool near(Duration a, Duration b, Duration tolerance) { return a - b <= toleranc
 }  // namespace
 
 TEST_CASE("the collapsed handshakes are the full stack's, byte by byte", "[collapsed]") {
-  std::ifstream file(std::string(MESOCOSM_SOURCE_DIR) + "/tests/golden/handshake.txt");
+  std::ifstream file(source_path("tests/golden/handshake.txt"));
   REQUIRE(file);
   const auto next_line = [&] {
     std::string line;

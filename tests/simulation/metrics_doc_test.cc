@@ -8,8 +8,10 @@
 #include <catch2/catch.hpp>
 
 #include "sim/run/world.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
@@ -25,7 +27,7 @@ std::string row_of(const MetricFamily& family) {
 
 // A world whose node runs everything.
 std::unique_ptr<World> world_of_one() {
-  auto world = World::flow(1, StackKind::full, UniformLatency{}, MESOCOSM_SOURCE_DIR "/data");
+  auto world = World::flow(1, StackKind::full, UniformLatency{}, source_path("data"));
   NodeKind kind;
   kind.gossipsub.emplace();
   world->add_node(kind);
@@ -42,7 +44,7 @@ std::vector<std::string> defined_rows() {
 }
 
 std::vector<std::string> documented_rows() {
-  std::ifstream page(MESOCOSM_SOURCE_DIR "/docs/metrics.md");
+  std::ifstream page(source_path("docs/metrics.md"));
   std::vector<std::string> rows;
   for (std::string line; std::getline(page, line);) {
     const bool metric = line.find("` | counter |") != std::string::npos ||

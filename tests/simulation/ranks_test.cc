@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "sim/run/world.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
@@ -88,7 +90,7 @@ struct Plan {
 
 // Runs the plan and returns the fingerprint.
 std::uint64_t run(const Plan& plan, std::unique_ptr<Ranks> ranks) {
-  auto world = World::packet(7, plan.internet, std::string(MESOCOSM_SOURCE_DIR) + "/data", std::move(ranks));
+  auto world = World::packet(7, plan.internet, source_path("data"), std::move(ranks));
   const auto rank = static_cast<int>(world->rank());
   NodeKind kind;
   kind.gossipsub.emplace();

@@ -12,8 +12,10 @@
 #include "sim/run/world.h"
 #include "stack/transport/tcp_transport.h"
 #include "tests/simulation/uniform_paths.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
@@ -136,8 +138,7 @@ std::string conversation(std::uint64_t seed, Duration start = 0s) {
 }
 
 std::uint64_t fingerprint(std::uint64_t seed, StackKind stack, const NodeKind& kind) {
-  const auto world =
-      World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, std::string(MESOCOSM_SOURCE_DIR) + "/data");
+  const auto world = World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, source_path("data"));
   std::vector<NodeIndex> all;
   for (int i = 0; i < 12; ++i) all.push_back(world->add_node(kind));
   world->start("", "{}");
@@ -179,7 +180,7 @@ TEST_CASE("worlds over TLS have one fingerprint a seed", "[tls][world]") {
 
 TEST_CASE("nodes of different securities meet where they have one in common", "[tls][world]") {
   for (const StackKind stack : {StackKind::full, StackKind::collapsed}) {
-    const auto world = World::flow(1, stack, UniformLatency{}, std::string(MESOCOSM_SOURCE_DIR) + "/data");
+    const auto world = World::flow(1, stack, UniformLatency{}, source_path("data"));
     NodeKind noise, tls, both;
     noise.securities = {SecurityProtocol::noise};
     tls.securities = {SecurityProtocol::tls};

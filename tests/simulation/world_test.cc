@@ -12,14 +12,14 @@
 #include <unistd.h>
 
 #include "stack/observe/prometheus.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
 constexpr NodeIndex kNodes = 40;
-
-std::string source(const std::string& path) { return std::string(MESOCOSM_SOURCE_DIR) + "/" + path; }
 
 struct Outcome {
   std::uint64_t fingerprint;
@@ -45,19 +45,19 @@ Outcome run(std::unique_ptr<World> world, NodeKind kind = {}) {
 }
 
 Outcome run(std::uint64_t seed, StackKind stack) {
-  return run(World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, source("data")));
+  return run(World::flow(seed, stack, MeasuredMix{"ethereum_2025"}, source_path("data")));
 }
 
 #ifdef MESOCOSM_NS3
 Outcome run_packets(std::uint64_t seed) {
-  return run(World::packet(seed, MeasuredMix{"ethereum_2025"}, source("data")));
+  return run(World::packet(seed, MeasuredMix{"ethereum_2025"}, source_path("data")));
 }
 #endif
 
 // tests/golden/fingerprints.txt: "name fingerprint" a line.
 std::map<std::string, std::uint64_t> golden() {
   std::map<std::string, std::uint64_t> values;
-  std::ifstream file(source("tests/golden/fingerprints.txt"));
+  std::ifstream file(source_path("tests/golden/fingerprints.txt"));
   std::string name;
   std::string hex;
   while (file >> name >> hex) values[name] = std::stoull(hex, nullptr, 16);
@@ -80,11 +80,11 @@ TEST_CASE("nodes over WebSocket gossip, with a fingerprint of their own", "[worl
   NodeKind kind;
   kind.transport = TransportKind::websocket;
   const auto internet = MeasuredMix{"ethereum_2025"};
-  const Outcome outcome = run(World::flow(1, StackKind::full, internet, source("data")), kind);
+  const Outcome outcome = run(World::flow(1, StackKind::full, internet, source_path("data")), kind);
   CHECK(outcome.delivered == 6 * (kNodes - 1));
   INFO("fingerprint " << std::hex << outcome.fingerprint);
   CHECK(golden().at("world-websocket") == outcome.fingerprint);
-  auto collapsed = World::flow(1, StackKind::collapsed, internet, source("data"));
+  auto collapsed = World::flow(1, StackKind::collapsed, internet, source_path("data"));
   collapsed->add_node(kind);
   CHECK_THROWS_AS(collapsed->start("", "{}"), ConfigError);
 }
@@ -93,7 +93,7 @@ TEST_CASE("logs are of virtual time: the same run logs the same lines, and is th
           "[world][observe]") {
   const auto logged = [](const std::string& log, const std::string& format) {
     const std::string path = "/tmp/mesocosm_world_test_" + std::to_string(::getpid()) + ".log";
-    auto world = World::flow(1, StackKind::full, MeasuredMix{"ethereum_2025"}, source("data"));
+    auto world = World::flow(1, StackKind::full, MeasuredMix{"ethereum_2025"}, source_path("data"));
     world->observe({.log = log, .log_file = path, .log_format = format});
     const Outcome outcome = run(std::move(world));
     CHECK(outcome.fingerprint == golden().at("world-full"));
@@ -121,7 +121,7 @@ TEST_CASE("logs are of virtual time: the same run logs the same lines, and is th
 }
 
 TEST_CASE("what cannot be logged is refused by name", "[world][observe]") {
-  const auto world = World::flow(1, StackKind::full, UniformLatency{}, source("data"));
+  const auto world = World::flow(1, StackKind::full, UniformLatency{}, source_path("data"));
   CHECK_THROWS_WITH(world->observe({.log = "swam=debug"}), Catch::Contains("log: no log component 'swam'"));
   CHECK_THROWS_WITH(world->observe({.log_format = "xml"}), Catch::Contains("log: no log format 'xml'"));
   CHECK_THROWS_WITH(world->observe({.log = "info", .log_file = "/no/such/file"}),
@@ -129,7 +129,7 @@ TEST_CASE("what cannot be logged is refused by name", "[world][observe]") {
 }
 
 TEST_CASE("the metrics of a world are those of all its nodes", "[world][observe]") {
-  auto world = World::flow(1, StackKind::collapsed, MeasuredMix{"ethereum_2025"}, source("data"));
+  auto world = World::flow(1, StackKind::collapsed, MeasuredMix{"ethereum_2025"}, source_path("data"));
   const World& kept = *world;
   const auto value = [&](const std::string& name) {
     std::istringstream page(prometheus_text(kept.metrics()));
@@ -184,13 +184,14 @@ TEST_CASE("two packet worlds at once are refused", "[world][packet]") {
     world.add_node({});
     world.start("", "{}");
   };
-  const auto first = World::packet(1, UniformLatency{}, source("data"));
+  const auto first = World::packet(1, UniformLatency{}, source_path("data"));
   start(*first);
-  const auto second = World::packet(2, UniformLatency{}, source("data"));
+  const auto second = World::packet(2, UniformLatency{}, source_path("data"));
   CHECK_THROWS_WITH(start(*second), Catch::Contains("only one World on the packet backend"));
 }
 #else
 TEST_CASE("a build without ns-3 says so", "[world][packet]") {
-  CHECK_THROWS_WITH(World::packet(1, UniformLatency{}, source("data")), Catch::Contains("MESOCOSM_NS3=OFF"));
+  CHECK_THROWS_WITH(World::packet(1, UniformLatency{}, source_path("data")),
+                    Catch::Contains("MESOCOSM_NS3=OFF"));
 }
 #endif

@@ -12,12 +12,14 @@
 #include "sim/net/csv.h"
 #include "sim/net/facts.h"
 #include "sim/net/internet.h"
+#include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
-const std::string kData = std::string(MESOCOSM_SOURCE_DIR) + "/data";
+const std::string kData = source_path("data");
 
 Internet make(const InternetConfig& config, std::uint64_t seed = 1) {
   auto internet = Internet::make(config, kData, Rng(seed));

@@ -7,12 +7,15 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/source_path.h"
+
 using namespace mesocosm;
+using mesocosm::testing::source_path;
 
 namespace {
 
 Internet with_hosts(const InternetConfig& config, HostIndex hosts) {
-  auto internet = Internet::make(config, std::string(MESOCOSM_SOURCE_DIR) + "/data", Rng(1));
+  auto internet = Internet::make(config, source_path("data"), Rng(1));
   REQUIRE(internet.has_value());
   for (HostIndex i = 0; i < hosts; ++i) internet->add_host();
   return std::move(*internet);

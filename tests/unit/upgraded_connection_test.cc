@@ -10,6 +10,7 @@
 
 #include "stack/secure/noise.h"
 #include "stack/transport/crowd_control.h"
+#include "tests/source_path.h"
 #include "tests/unit/upgrade_harness.h"
 
 using namespace mesocosm;
@@ -95,7 +96,7 @@ TEST_CASE("the handshake costs what the golden figures say", "[upgrade]") {
   }
   figures += handshake_figures("WebSocket, Noise, Yamux negotiated in the handshake",
                                only(SecurityProtocol::noise), true);
-  std::ifstream file(MESOCOSM_SOURCE_DIR "/tests/golden/handshake.txt");
+  std::ifstream file(source_path("tests/golden/handshake.txt"));
   std::stringstream golden;
   golden << file.rdbuf();
   CHECK(figures == golden.str());

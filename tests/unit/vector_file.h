@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stack/base/bytes.h"
+#include "tests/source_path.h"
 
 namespace mesocosm::testing {
 
@@ -17,7 +18,7 @@ using VectorLine = std::vector<std::string>;  // without the kind
 
 // The lines of one kind. Throws if there are none, so that no test passes for want of vectors.
 inline std::vector<VectorLine> read_vectors(const std::string& name, std::string_view kind) {
-  const std::string path = std::string(MESOCOSM_SOURCE_DIR) + "/tests/vectors/" + name;
+  const std::string path = source_path("tests/vectors/" + name);
   std::ifstream file(path);
   std::vector<VectorLine> lines;
   for (std::string text; std::getline(file, text);) {
