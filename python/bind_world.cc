@@ -39,8 +39,12 @@ std::int64_t nanoseconds(Time time) { return time.time_since_epoch().count(); }
 std::unique_ptr<World> make_world(const std::string& backend, const std::string& stack, std::uint64_t seed,
                                   const py::dict& internet, const std::string& data_folder,
                                   std::uint16_t port) {
-  if (backend == "real") return World::real(seed, port);
   if (backend == "packet") return World::packet(seed, internet_from(internet), data_folder, join_ranks());
+  if (launched_processes() > 1) {
+    throw ConfigError(
+        "mpirun started several processes, and only packet worlds can be run by several: backend " + backend);
+  }
+  if (backend == "real") return World::real(seed, port);
   return World::flow(seed, stack == "collapsed" ? StackKind::collapsed : StackKind::full,
                      internet_from(internet), data_folder);
 }
@@ -126,6 +130,7 @@ void bind_world(py::module_& module) {
       .def("random_overlay", [](const World& w, const Indices& group,
                                 std::size_t n) { return array_of(w.overlay(span_of(group), n)); })
       .def_property_readonly("rank", &World::rank)
+      .def_property_readonly("processes", &World::processes)
       .def_property_readonly("data_hash", [](const World& w) { return hex(w.data_hash()); })
       .def_property_readonly("scrape_page",
                              [](const World& w) -> std::optional<std::string> {

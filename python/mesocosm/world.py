@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,8 @@ Indices = npt.NDArray[np.uint32]
 class World:
     """A world of nodes that runs once.
 
-    backend   "flow" (fast simulation), "packet" (ns-3, packet by packet; one world at a time in a process) or "real" (sockets on the loopback interface, in real time)
+    backend   "flow" (fast simulation), "packet" (ns-3, packet by packet; one world at a time in a process; under mpirun
+              all processes run one world together) or "real" (sockets on the loopback interface, in real time)
     seed      everything that is drawn depends on it alone
     internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
     stack     "full" (TCP, Noise or TLS, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
@@ -180,18 +182,33 @@ class World:
         progress  show a progress bar; None: if standard error is a terminal
         Ctrl-C ends the run early and keeps what was recorded (`Run.ended` says so). Raises ConfigError for a file
         that cannot be written, RunError when recording fails on the way; what was recorded before is kept.
+        Under mpirun the first process keeps the record and returns; the others end here.
         """
         end = duration_ns(until)
         if end <= 0:
             raise ConfigError(f"World.run: the end must be later than zero, not {until!r}")
         if self._started:
             raise ConfigError("World.run: a world runs once; build another")
-        path = Path(out) if out is not None else _temporary_file()
+        apart = self._core.rank > 0
+        path = Path(out) if out is not None and not apart else _temporary_file()
         if not path.parent.is_dir():
             raise ConfigError(f"World.run: there is no folder {path.parent} for the record {path.name}")
         self._started = True
+        try:
+            self._run(path, until, end, progress=False if apart else progress)
+        except (ConfigError, RunError):
+            if apart:
+                sys.exit(2)  # the first process tells
+            raise
+        if apart:
+            sys.exit(0)
+        return load(path)
+
+    def _run(self, path: Path, until: Duration, end: int, progress: bool | None) -> None:
         began = time.perf_counter()
         ended = "complete"
+        if self._core.processes > 1:  # mpirun turns Ctrl-C into this
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self._core.start(str(path), json.dumps(self._provenance(until)))
             for action in self._setup:
@@ -205,7 +222,6 @@ class World:
             self._close(f"failed: {error}", began)
             raise
         self._close(ended, began)
-        return load(path)
 
     def _close(self, ended: str, began: float) -> None:
         self._core.finish(ended, time.perf_counter() - began)
@@ -220,6 +236,7 @@ class World:
             "backend": self.backend,
             "stack": self.stack,
             "seed": self.seed,
+            "processes": self._core.processes,
             "until": until,
             "internet": self.internet.describe(),
             "data_hash": self._core.data_hash,

@@ -55,16 +55,20 @@ Letter next_piece(LetterReader& reader) {
 
 }  // namespace
 
-std::unique_ptr<Ranks> join_ranks() {
+std::uint32_t launched_processes() {
   const char* const processes = std::getenv("OMPI_COMM_WORLD_SIZE");  // Open MPI's mpirun tells so
-  if (processes == nullptr || std::string_view(processes) == "1") return nullptr;
+  return processes == nullptr ? 1 : static_cast<std::uint32_t>(std::strtoul(processes, nullptr, 10));
+}
+
+std::unique_ptr<Ranks> join_ranks() {
+  if (launched_processes() < 2) return nullptr;
 #ifdef MESOCOSM_MPI
   auto ranks = join_mpi();
   if (ranks == nullptr)
     throw ConfigError("processes that mpirun started run one World together, not several");
   return ranks;
 #else
-  throw ConfigError("this build has no MPI, so that " + std::string(processes) +
+  throw ConfigError("this build has no MPI, so that " + std::to_string(launched_processes()) +
                     " processes cannot run a World together: build the preset mpi");
 #endif
 }
@@ -115,7 +119,6 @@ RankedRun::End RankedRun::conclude(const std::string& ended, std::uint64_t turns
     if (ended == kComplete && end.failure.empty() && !news.same_script) end.failure = kScriptDiffers;
     break;
   }
-  ranks_->part();
   return end;
 }
 

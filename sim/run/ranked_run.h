@@ -25,7 +25,9 @@
 
 namespace mesocosm {
 
-// The processes that mpirun has started beside this one; null: it has not, or this is the only one. Throws ConfigError in
+// How many processes mpirun has started; 1: it has not.
+std::uint32_t launched_processes();
+// Those processes, for a World that they run together; null: there is but one. Throws ConfigError in
 // a build without MPI, and for a second World.
 std::unique_ptr<Ranks> join_ranks();
 
@@ -44,6 +46,7 @@ class RankedRun final : public hosts::Border {
 
   explicit RankedRun(std::unique_ptr<Ranks> ranks);
 
+  std::uint32_t processes() const { return ranks_->size(); }
   std::uint32_t rank() const { return ranks_->rank(); }
   bool keeps_record() const { return rank() == 0; }
 
@@ -70,6 +73,7 @@ class RankedRun final : public hosts::Border {
   };
   // The last letters: this process is done, by whatever was the cause; returns when all are.
   End conclude(const std::string& ended, std::uint64_t turns);
+  void part() { ranks_->part(); }  // at the very end, when the record is closed
 
  private:
   struct Head;

@@ -165,6 +165,8 @@ World::Member& World::member(NodeIndex node) {
   return *members_[node];
 }
 
+std::uint32_t World::processes() const { return ranked_ == nullptr ? 1 : ranked_->processes(); }
+
 std::uint32_t World::rank() const { return ranked_ == nullptr ? 0 : ranked_->rank(); }
 
 bool World::ours(NodeIndex node) const { return ranked_ == nullptr || ranked_->ours(node); }
@@ -302,7 +304,8 @@ bool World::work(NodeIndex index, std::string_view what, std::uint64_t detail) {
 
 // Where others dial it.
 Multiaddr World::address(NodeIndex index) {
-  return ours(index) ? node(index).swarm().listen_addresses().front() : backend_->listen_address(index);
+  if (ours(index)) return node(index).swarm().listen_addresses().front();
+  return listen_address(*backend_, index, member(index).kind.transport);
 }
 
 GossipSub& World::gossipsub(NodeIndex index) {
@@ -424,7 +427,10 @@ void World::sample_traffic() {
 
 std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
   if (recorder_ == nullptr) {
-    if (ranked_ != nullptr) ranked_->conclude(ended, 0);
+    if (ranked_ != nullptr) {
+      ranked_->conclude(ended, 0);
+      ranked_->part();
+    }
     return 0;
   }
   sample_traffic();
@@ -436,6 +442,7 @@ std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
   recorder_->set_attribute("wall_seconds", std::to_string(wall_seconds));
   recorder_->set_attribute("turns", std::to_string(all.turns));
   const auto closed = recorder_->close(surprise ? "failed: " + all.failure : ended, now());
+  if (ranked_ != nullptr) ranked_->part();
   if (!closed) throw RunError(closed.error().detail);
   flush_log();
   if (surprise) throw RunError(all.failure);

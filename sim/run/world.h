@@ -88,7 +88,9 @@ class World {
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
-  std::uint32_t rank() const;  // of this process among those that run the world
+  // The processes that run it, and which of them this one is.
+  std::uint32_t processes() const;
+  std::uint32_t rank() const;
 
   // Throws ConfigError for what cannot be read or opened.
   void observe(const Observation& observation);

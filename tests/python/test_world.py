@@ -327,3 +327,11 @@ def test_logs_go_to_a_file_and_repeat(tmp_path: Path) -> None:
 def test_what_cannot_be_observed_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(mc.ConfigError, match=re.escape(message)):
         mc.World(**arguments)
+
+
+def test_several_processes_need_a_packet_world_and_a_build_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    with pytest.raises(mc.ConfigError, match="2 processes cannot run a World together: build the preset mpi"):
+        mc.World(backend="packet")
+    with pytest.raises(mc.ConfigError, match="only packet worlds can be run by several: backend flow"):
+        mc.World()

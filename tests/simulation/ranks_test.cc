@@ -83,6 +83,7 @@ class SocketRanks final : public Ranks {
 
 struct Plan {
   InternetConfig internet = MeasuredMix{"ethereum_2025"};
+  TransportKind transport = TransportKind::tcp;
   bool cut = false;        // half from half, and healed
   int publish_alone = -1;  // a process where the script publishes once more
   int fail_in = -1;        // a process where a scripted action throws
@@ -94,6 +95,7 @@ std::uint64_t run(const Plan& plan, std::unique_ptr<Ranks> ranks) {
   const auto rank = static_cast<int>(world->rank());
   NodeKind kind;
   kind.gossipsub.emplace();
+  kind.transport = plan.transport;
   std::vector<NodeIndex> all;
   for (NodeIndex i = 0; i < kNodes; ++i) all.push_back(world->add_node(kind));
   try {
@@ -173,7 +175,7 @@ TEST_CASE("several processes run the same World as one, event for event", "[worl
   link.loss = 0.005;
   const auto [name, plan] = GENERATE_COPY(table<std::string, Plan>({
       {"measured", {}},
-      {"a cut and its healing", {.cut = true}},
+      {"a cut and its healing, over WebSocket", {.transport = TransportKind::websocket, .cut = true}},
       {"loss and jitter", {.internet = UniformLatency{20ms, 60ms, link}}},
       {"everything at equal times", {.internet = UniformLatency{30ms, 30ms, HostLink{}}}},
   }));
