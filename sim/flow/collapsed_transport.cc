@@ -464,8 +464,8 @@ std::uint32_t CollapsedConnection::early_flag() const { return phase_->early_mux
 
 void CollapsedConnection::opened() {
   state_ = State::open;
-  info_.local = Multiaddr::tcp(transport_.network_.endpoint(tcp_, side_));
-  if (info_.remote.empty()) info_.remote = Multiaddr::tcp(transport_.network_.endpoint(tcp_, 1 - side_));
+  info_.local = Multiaddr::tcp(transport_.network_.local(tcp_, side_));
+  if (info_.remote.empty()) info_.remote = Multiaddr::tcp(transport_.network_.remote(tcp_, side_));
   info_.security = security_->id;
   info_.muxer = kMuxer;
   info_.early_muxer = phase_->early_muxer;
@@ -819,13 +819,13 @@ class CollapsedDial final : public Dial, public CollapsedConnection::Observer {
     }
     FlowNetwork& network = transport.network_;
     const bool v6 = !endpoint->ip.is_v4();
-    const HostIndex host = endpoint->ip.is_loopback() ? transport.host_ : network.host_of(endpoint->ip);
+    const HostIndex host = network.reach(transport.host_, endpoint->ip);
     if (host == FlowNetwork::kNoHost) {
       return fail_later(transport,
                         {ErrorCode::unreachable, "no host has the address " + endpoint->ip.to_string()});
     }
-    flow::Connection& tcp = network.tcp().connect(transport.host_, network.free_port(transport.host_, v6),
-                                                  host, endpoint->port, v6);
+    flow::Connection& tcp =
+        network.connect(transport.host_, network.free_port(transport.host_, v6), host, *endpoint);
     connection_ = std::make_unique<CollapsedConnection>(transport, tcp, 0, *this);
     connection_->expect(peer != nullptr ? *peer : named.value_or(PeerId()), address.without_peer());
   }

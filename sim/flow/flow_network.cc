@@ -33,8 +33,8 @@ class Stream final : public ByteStream {
   std::size_t writable() const override { return connection_.writable(side_); }
   void write(Bytes bytes) override { connection_.write(side_, std::move(bytes)); }
   void finish() override { connection_.finish(side_); }
-  Endpoint local() const override { return network_.endpoint(connection_, side_); }
-  Endpoint remote() const override { return network_.endpoint(connection_, 1 - side_); }
+  Endpoint local() const override { return network_.local(connection_, side_); }
+  Endpoint remote() const override { return network_.remote(connection_, side_); }
 
  private:
   FlowNetwork& network_;
@@ -73,12 +73,17 @@ class StreamListener final : public Listener, private Acceptor {
   bool listening_ = false;
 };
 
+NatPacket packet(const Burst& burst, const Endpoint& from, const Endpoint& to) {
+  return {IpProtocol::tcp, from, to, burst.syn != 0, burst.ack != 0, burst.fin != 0, burst.rst != 0};
+}
+
 }  // namespace
 
 // A datagram on its way. Its fragments, if any, share their fate.
 struct Parcel final : Timer {
   void on_timer() override;
   void send();
+  bool passes(bool in);
 
   Parcel* next = nullptr;
   FlowNetwork* network = nullptr;
@@ -88,6 +93,7 @@ struct Parcel final : Timer {
   std::uint32_t wire = 0, packets = 0;
   Time last_in{};
   bool landing = false;
+  bool gated = false;  // there are middleboxes on its way
 
  private:
   void done() {
@@ -117,7 +123,7 @@ class DatagramSocket final : public Datagrams {
 
 void DatagramSocket::send(const Endpoint& to, Bytes payload) {
   const bool v6 = !at_.ip.is_v4();
-  const HostIndex host = to.ip.is_loopback() ? host_ : network_.host_of(to.ip);
+  const HostIndex host = network_.reach(host_, to.ip);
   if (host == FlowNetwork::kNoHost || to.ip.is_v4() == v6 || payload.size() > kLargestDatagram) return;
   Parcel& parcel = *network_.parcels_->take();
   parcel.network = &network_;
@@ -140,6 +146,8 @@ void DatagramSocket::send(const Endpoint& to, Bytes payload) {
 
 void Parcel::send() {
   Links& links = network->links_;
+  gated = network->middleboxes_.crosses(from_host, to_host, to.ip);
+  if (gated && !passes(false)) return done();
   Time fifo{};
   const Departure departure =
       links.depart(from_host, to_host, wire, packets, links.model().path(from_host, to_host), fifo);
@@ -153,7 +161,7 @@ void Parcel::on_timer() {
   if (!landing) {
     landing = true;
     const Landing place = links.land(from_host, to_host, wire, packets, last_in);
-    if (place.lost > 0) return done();
+    if (place.lost > 0 || (gated && !passes(true))) return done();
     return links.kernel().arm(*this, place.at);
   }
   links.kernel().absorb(std::uint64_t{to_host} << 32 | wire);
@@ -165,21 +173,34 @@ void Parcel::on_timer() {
   if (socket != nullptr) socket->take(sender, std::move(taken));
 }
 
+// Takes it through the middleboxes on the sender's side or the receiver's.
+bool Parcel::passes(bool in) {
+  hosts::Middleboxes& boxes = network->middleboxes_;
+  const NatPacket packet{IpProtocol::udp, from, to};
+  const Time now = network->kernel().now();
+  const auto passage =
+      in ? boxes.arrive(now, from_host, to_host, packet) : boxes.leave(now, from_host, packet);
+  if (passage.action != NatAction::forward) return false;
+  from = passage.packet.source;
+  to = passage.packet.destination;
+  to_host = passage.host;
+  return true;
+}
+
 class HostNetwork final : public Network {
  public:
   HostNetwork(FlowNetwork& network, HostIndex host) : network_(network), host_(host) {}
 
   std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events,
                                       const Endpoint& from) override {
-    const HostIndex host = to.ip.is_loopback() ? host_ : network_.host_of(to.ip);
+    const HostIndex host = network_.reach(host_, to.ip);
     const bool v6 = !to.ip.is_v4();
     if (host == FlowNetwork::kNoHost) {
       const Endpoint local{v6 ? network_.address_v6(host_) : network_.address_v4(host_), from.port};
       return hosts::unreachable_stream(network_.kernel(), local, to, events);
     }
     const std::uint16_t port = from.port != 0 ? from.port : network_.free_port(host_, v6);
-    return std::make_unique<Stream>(network_, network_.tcp().connect(host_, port, host, to.port, v6), 0,
-                                    events);
+    return std::make_unique<Stream>(network_, network_.connect(host_, port, host, to), 0, events);
   }
 
   Result<std::unique_ptr<Listener>> listen(const Endpoint& at, Listener::Events& events) override {
@@ -224,14 +245,18 @@ class HostNetwork final : public Network {
 
 }  // namespace flow
 
-FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng)
+FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng,
+                         const std::vector<hosts::Behind>& behind)
     : directory_(model.hosts()),
+      middleboxes_(behind, directory_, model, rng),
       links_(kernel, model, rng, cuts_),
       tcp_(links_, [this](const flow::Connection& connection,
-                          int side) { return endpoint(connection, side).to_string(); }),
+                          int side) { return remote(connection, 1 - side).to_string(); }),
       parcels_(std::make_unique<hosts::Pool<flow::Parcel>>()),
       networks_(model.hosts()),
-      next_port_(model.hosts(), flow::kFirstEphemeral) {}
+      next_port_(model.hosts(), flow::kFirstEphemeral) {
+  tcp_.set_gates(*this);
+}
 
 FlowNetwork::~FlowNetwork() = default;
 
@@ -250,9 +275,63 @@ std::uint16_t FlowNetwork::free_port(HostIndex host, bool v6) {
   return port;
 }
 
-Endpoint FlowNetwork::endpoint(const flow::Connection& connection, int side) const {
+HostIndex FlowNetwork::reach(HostIndex from, const IpAddress& address) const {
+  if (address.is_loopback()) return from;
+  return middleboxes_.any() ? middleboxes_.host_of(from, address) : directory_.host_of(address);
+}
+
+flow::Connection& FlowNetwork::connect(HostIndex from, std::uint16_t from_port, HostIndex to,
+                                       const Endpoint& dialed) {
+  const bool gated = !dialed.ip.is_loopback() && middleboxes_.crosses(from, to, dialed.ip);
+  return tcp_.connect(from, from_port, to, dialed.port, !dialed.ip.is_v4(), gated ? &dialed : nullptr);
+}
+
+Endpoint FlowNetwork::local(const flow::Connection& connection, int side) const {
   const HostIndex host = connection.host(side);
   return {connection.v6() ? address_v6(host) : address_v4(host), connection.port(side)};
+}
+
+Endpoint FlowNetwork::remote(const flow::Connection& connection, int side) const {
+  if (!connection.gated()) return local(connection, 1 - side);
+  const Seen& seen = seen_.at(&connection);
+  return side == 0 ? seen.listener : seen.dialer;
+}
+
+// --- Middleboxes on TCP's way
+
+void FlowNetwork::on_connect(flow::Connection& connection, const Endpoint& dialed) {
+  seen_[&connection] = {dialed, local(connection, 0)};
+}
+
+void FlowNetwork::on_gone(const flow::Connection& connection) { seen_.erase(&connection); }
+
+NatAction FlowNetwork::leaves(flow::Connection& connection, const flow::Burst& burst) {
+  const int side = burst.side;
+  Seen& seen = seen_.at(&connection);
+  const auto passage =
+      middleboxes_.leave(kernel().now(), connection.host(side),
+                         flow::packet(burst, local(connection, side), remote(connection, side)));
+  if (passage.action != NatAction::forward) return passage.action;
+  if (side == 0) seen.dialer = passage.packet.source;
+  // Hairpinned: the far end of the box was passed too.
+  if (side == 0 && passage.packet.destination != seen.listener) {
+    connection.redirect(1, passage.host, passage.packet.destination.port);
+  }
+  return passage.action;
+}
+
+NatAction FlowNetwork::arrives(flow::Connection& connection, const flow::Burst& burst) {
+  const int from = burst.side, to = 1 - from;
+  const Seen& seen = seen_.at(&connection);
+  const Endpoint& source = from == 0 ? seen.dialer : seen.listener;
+  const Endpoint& destination = from == 0 ? seen.listener : seen.dialer;
+  const auto passage = middleboxes_.arrive(kernel().now(), connection.host(from), connection.host(to),
+                                           flow::packet(burst, source, destination));
+  const bool opens = from == 0 && burst.syn;
+  if (passage.action == NatAction::forward && opens && passage.packet.destination != destination) {
+    connection.redirect(1, passage.host, passage.packet.destination.port);
+  }
+  return passage.action;
 }
 
 }  // namespace mesocosm

@@ -11,6 +11,7 @@
 #include "sim/flow/tcp.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
+#include "sim/hosts/middleboxes.h"
 #include "sim/hosts/pool.h"
 #include "stack/env/network.h"
 
@@ -28,11 +29,12 @@ struct Parcel;
 //    (timeout, 63 s).
 //  - Over a cut, data waits for retransmission with exponential back-off, goes on after healing, and fails
 //    after 100 s without any acknowledgement (timeout).
+//  - NATs and firewalls (docs/nat-model.md) see every burst of TCP, without its acknowledgements, and every datagram.
 //  - Names are answered after Directory::kResolveTime from what was registered here.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
-class FlowNetwork {
+class FlowNetwork : private flow::Gates {
  public:
-  FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng);
+  FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng, const std::vector<hosts::Behind>& behind = {});
   ~FlowNetwork();
   FlowNetwork(const FlowNetwork&) = delete;
   FlowNetwork& operator=(const FlowNetwork&) = delete;
@@ -48,6 +50,7 @@ class FlowNetwork {
   bool owns(HostIndex host, const IpAddress& address) const { return directory_.owns(host, address); }
   hosts::Directory& directory() { return directory_; }
   const hosts::Directory& directory() const { return directory_; }
+  const hosts::Middleboxes& middleboxes() const { return middleboxes_; }
 
   Cuts& cuts() { return cuts_; }
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }
@@ -57,19 +60,35 @@ class FlowNetwork {
   flow::Tcp& tcp() { return tcp_; }
   Kernel& kernel() { return links_.kernel(); }
   std::uint16_t free_port(HostIndex host, bool v6);  // for TCP
-  Endpoint endpoint(const flow::Connection& connection, int side) const;
+  // Whom `from` reaches at an address, at least as far as a middlebox before it; kNoHost: nobody.
+  HostIndex reach(HostIndex from, const IpAddress& address) const;
+  flow::Connection& connect(HostIndex from, std::uint16_t from_port, HostIndex to, const Endpoint& dialed);
+  Endpoint local(const flow::Connection& connection, int side) const;
+  Endpoint remote(const flow::Connection& connection, int side) const;  // as seen through middleboxes
 
  private:
   friend class flow::HostNetwork;
   friend class flow::DatagramSocket;
   friend struct flow::Parcel;
 
+  // A connection over middleboxes: how each side sees the other.
+  struct Seen {
+    Endpoint listener;
+    Endpoint dialer;
+  };
+  void on_connect(flow::Connection& connection, const Endpoint& dialed) override;
+  NatAction leaves(flow::Connection& connection, const flow::Burst& burst) override;
+  NatAction arrives(flow::Connection& connection, const flow::Burst& burst) override;
+  void on_gone(const flow::Connection& connection) override;
+
   Cuts cuts_;
   hosts::Directory directory_;
+  hosts::Middleboxes middleboxes_;
   hosts::Links links_;
   flow::Tcp tcp_;
   std::unique_ptr<hosts::Pool<flow::Parcel>> parcels_;
   std::unordered_map<std::uint64_t, flow::DatagramSocket*> sockets_;  // looked up, never iterated
+  std::unordered_map<const flow::Connection*, Seen> seen_;            // looked up, never iterated
   std::vector<std::unique_ptr<flow::HostNetwork>> networks_;
   std::vector<std::uint16_t> next_port_;
 };

@@ -119,6 +119,12 @@ void Connection::detach(int side) {
   tcp_->release(*this);
 }
 
+void Connection::redirect(int side, HostIndex host, std::uint16_t port) {
+  host_[side] = host;
+  port_[side] = port;
+  tcp_->set_paths(*this);
+}
+
 std::size_t Connection::writable(int side) const {
   const Pipe& out = pipes_[side];
   if (!ends_[side].connected || ends_[side].closed || out.finishing) return 0;
@@ -191,21 +197,27 @@ bool Connection::ended(int side) const {
 // ---- Opening and closing ----
 
 Connection& Tcp::connect(HostIndex from, std::uint16_t from_port, HostIndex to, std::uint16_t to_port,
-                         bool v6) {
+                         bool v6, const Endpoint* dialed) {
   Connection& connection = *connections_.take();
   connection = Connection();
   connection.tcp_ = this;
   connection.host_ = {from, to};
   connection.port_ = {from_port, to_port};
   connection.v6_ = v6;
+  set_paths(connection);
+  connection.gated_ = dialed != nullptr;
+  if (connection.gated_) gates_->on_connect(connection, *dialed);
+  send_control(connection, 0, true, false, false);
+  return connection;
+}
+
+void Tcp::set_paths(Connection& connection) {
   for (int side = 0; side < 2; ++side) {
     const Path path = links_.model().path(connection.host_[side], connection.host_[1 - side]);
     const Duration longest(~std::uint32_t{0});
     connection.pipes_[side].one_way_ns = static_cast<std::uint32_t>(std::min(path.one_way, longest).count());
     connection.pipes_[side].loss = static_cast<float>(path.loss);
   }
-  send_control(connection, 0, true, false, false);
-  return connection;
 }
 
 bool Tcp::listen(HostIndex host, std::uint16_t port, bool v6, Acceptor& acceptor) {
@@ -222,6 +234,7 @@ void Tcp::send_control(Connection& connection, int side, bool syn, bool ack, boo
   burst.ack = ack;
   burst.rst = rst;
   burst.sent = pipe.last_sent = now();
+  if (connection.gated_ && !passes_out(connection, burst)) return control_lost(burst);
   const std::uint32_t wire = syn ? M::kControl : rst ? kRstWire : M::kHeaders;
   const Path path{Duration(pipe.one_way_ns), pipe.loss};
   const Departure departure =
@@ -269,7 +282,8 @@ void Tcp::control_delivered(Burst& burst) {
     return close(connection, side, end.connected ? ErrorCode::reset : ErrorCode::refused);
   }
   if (syn && !ack) {
-    const bool open = listening(connection.host_[1], connection.port_[1], connection.v6_);
+    const bool open =
+        !connection.rejected_ && listening(connection.host_[1], connection.port_[1], connection.v6_);
     return send_control(connection, 1, open, open, !open);
   }
   if (!syn) {
@@ -449,8 +463,11 @@ void Tcp::depart(Burst& burst, std::uint32_t payload) {
   const std::uint32_t packets = segments(payload);
   const std::uint32_t wire = packets * M::kHeaders + (burst.chunks.empty() ? 0 : payload);
   const Path path{Duration(pipe.one_way_ns), pipe.loss};
-  const Departure departure =
-      links_.depart(connection.host_[side], connection.host_[1 - side], wire, packets, path, pipe.fifo);
+  Departure departure{now(), now(), 0, packets, 0};
+  if (!connection.gated_ || passes_out(connection, burst)) {
+    departure =
+        links_.depart(connection.host_[side], connection.host_[1 - side], wire, packets, path, pipe.fifo);
+  }
   const std::uint32_t lost =
       departure.lost >= packets ? payload : std::min(payload, departure.lost * M::kMss);
   burst.sent = pipe.last_sent = now();
@@ -472,6 +489,20 @@ void Tcp::depart(Burst& burst, std::uint32_t payload) {
   links_.kernel().arm(burst, departure.first_in);
 }
 
+// Whether the middleboxes on its side let the burst out. What they refuse, they answer when it has come to them.
+bool Tcp::passes_out(Connection& connection, const Burst& burst) {
+  if (connection.rejected_ && burst.side == 1) return true;  // the refusal itself
+  const NatAction action = gates_->leaves(connection, burst);
+  if (burst.side == 0) connection.rejected_ = action == NatAction::refuse;
+  return action != NatAction::drop;
+}
+
+bool Tcp::passes_in(Connection& connection, const Burst& burst) {
+  const NatAction action = gates_->arrives(connection, burst);
+  if (action == NatAction::refuse) connection.rejected_ = true;
+  return action != NatAction::drop;
+}
+
 std::uint32_t Tcp::longest_burst(HostIndex host) const {
   return links_.sending_time(host, M::kLongBurst) <= M::kBurstTime ? M::kLongBurst : M::kBurst;
 }
@@ -491,10 +522,11 @@ void Tcp::decay_after_idle(Pipe& pipe) {
 // ---- The bursts' events ----
 
 void Tcp::arrived(Burst& burst) {
-  const Connection& connection = *burst.connection;
+  Connection& connection = *burst.connection;
   const int to = 1 - burst.side;
-  const Landing landing =
+  Landing landing =
       links_.land(connection.host_[1 - to], connection.host_[to], burst.wire, burst.packets, burst.last_in);
+  if (connection.gated_ && landing.lost == 0 && !passes_in(connection, burst)) landing.lost = burst.packets;
   if (landing.lost > 0) {
     if (burst.syn || burst.ack || burst.rst) return control_lost(burst);
     const bool all = landing.lost >= burst.packets;
@@ -873,6 +905,7 @@ void Tcp::drop_received(Pipe& pipe) {
 
 void Tcp::release(Connection& connection) {
   if (--connection.references_ > 0) return;
+  if (connection.gated_) gates_->on_gone(connection);
   for (Pipe& pipe : connection.pipes_) {
     free_chunks(pipe.unsent);
     free_chunks(pipe.received);

@@ -12,6 +12,7 @@
 
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
+#include "sim/net/nat.h"
 #include "stack/base/bytes.h"
 #include "stack/base/result.h"
 #include "stack/env/network.h"
@@ -149,6 +150,18 @@ struct Pipe {
   float loss = 0;
 };
 
+// The middleboxes on the way of some connections, which see each of their bursts leave and arrive.
+class Gates {
+ public:
+  virtual void on_connect(Connection& connection, const Endpoint& dialed) = 0;
+  virtual NatAction leaves(Connection& connection, const Burst& burst) = 0;
+  virtual NatAction arrives(Connection& connection, const Burst& burst) = 0;
+  virtual void on_gone(const Connection& connection) = 0;
+
+ protected:
+  ~Gates() = default;
+};
+
 // Called with the connection's second end when a connection has come to where it listens.
 class Acceptor {
  public:
@@ -183,6 +196,9 @@ class Connection {
   HostIndex host(int side) const { return host_[side]; }
   std::uint16_t port(int side) const { return port_[side]; }
   bool v6() const { return v6_; }
+  bool gated() const { return gated_; }  // there are middleboxes on its way
+  // Middleboxes know who is behind them: says where the other side's segments really go.
+  void redirect(int side, HostIndex host, std::uint16_t port);
 
   Connection* next = nullptr;  // for pools and lists of Tcp
 
@@ -207,6 +223,8 @@ class Connection {
   std::uint8_t syn_tries_ = 0;
   bool accepted_ : 1 = false;
   bool v6_ : 1 = false;
+  bool gated_ : 1 = false;
+  bool rejected_ : 1 = false;  // a middlebox refuses it in the listener's name
 };
 
 class Tcp {
@@ -216,7 +234,10 @@ class Tcp {
   Tcp(Links& links, Name name) : links_(links), name_(std::move(name)) {}
 
   // Begins to connect; attach to side 0 in this turn. The connection fails by on_closed: refused, timeout.
-  Connection& connect(HostIndex from, std::uint16_t from_port, HostIndex to, std::uint16_t to_port, bool v6);
+  // `dialed`, if any, is what side 0 takes for the other's endpoint, because there are middleboxes on the way.
+  Connection& connect(HostIndex from, std::uint16_t from_port, HostIndex to, std::uint16_t to_port, bool v6,
+                      const Endpoint* dialed = nullptr);
+  void set_gates(Gates& gates) { gates_ = &gates; }
   bool listen(HostIndex host, std::uint16_t port, bool v6, Acceptor& acceptor);  // false: the port is taken
   void unlisten(HostIndex host, std::uint16_t port, bool v6);
   bool listening(HostIndex host, std::uint16_t port, bool v6) const {
@@ -238,6 +259,7 @@ class Tcp {
   Time now() const { return links_.kernel().now(); }
 
   // Opening and closing.
+  void set_paths(Connection& connection);
   void send_control(Connection& connection, int side, bool syn, bool ack, bool rst);
   void control_lost(Burst& burst);
   void retry_syn(Burst& burst);
@@ -257,6 +279,8 @@ class Tcp {
   void send_new(Connection& connection, int side, std::uint32_t bytes);
   void cut(Pipe& pipe, Burst& burst, std::uint32_t bytes);
   void depart(Burst& burst, std::uint32_t payload);
+  bool passes_out(Connection& connection, const Burst& burst);
+  bool passes_in(Connection& connection, const Burst& burst);
   std::uint32_t longest_burst(HostIndex host) const;
   void decay_after_idle(Pipe& pipe);
 
@@ -297,6 +321,7 @@ class Tcp {
 
   Links& links_;
   Name name_;
+  Gates* gates_ = nullptr;
   Pool<Chunk, 256> chunks_;
   Pool<Burst, 128> bursts_;
   Pool<Connection, 32> connections_;

@@ -17,17 +17,21 @@ Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts)
   for (HostIndex i = 0; i < model.hosts(); ++i) {
     const AccessLink& access = model.access(i);
     hosts_.push_back({link(access.up_bps, access.up_queue), link(access.down_bps, access.down_queue), {}});
+    if (model.premises(i) == i) continue;
+    line_of_.resize(model.hosts());
   }
+  for (HostIndex i = 0; i < line_of_.size(); ++i) line_of_[i] = model.premises(i);
 }
 
 Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets,
                         const Path& path, Time& fifo) {
-  if (from == to) {  // loopback: no access link
+  if (together(from, to)) {  // no access link
+    const bool blocked = from != to && cuts_.any() && cuts_.blocked(from, to);
     const Time at = fifo = std::max(fifo, kernel_.now() + path.one_way);
-    return {at, at, wire, 0, 0};
+    return {at, at, wire, blocked ? packets : 0, 0};
   }
   Host& host = hosts_[from];
-  Link& up = host.up;
+  Link& up = hosts_[line(from)].up;
   const Time now = kernel_.now();
   const Time start = std::max(now, up.free_at);
   Departure departure{};
@@ -61,9 +65,9 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
 }
 
 Landing Links::land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in) {
-  if (from == to) return {last_in, 0};
+  if (together(from, to)) return {last_in, 0};
   Host& host = hosts_[to];
-  Link& down = host.down;
+  Link& down = hosts_[line(to)].down;
   const Time now = kernel_.now();
   const Time start = std::max(now, down.free_at);
   // While the burst comes in, the link drains.

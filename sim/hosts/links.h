@@ -48,11 +48,15 @@ class Links {
   Landing land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
 
   void prefetch(HostIndex host) const { __builtin_prefetch(&hosts_[host].down, 1); }
+  // Whether no access link is between them: they are one, or on one LAN.
+  bool together(HostIndex a, HostIndex b) const {
+    return a == b || (!line_of_.empty() && line(a) == line(b));
+  }
 
   Kernel& kernel() { return kernel_; }
   const PathModel& model() const { return model_; }
   // How long the host's access link takes to send so many bytes.
-  Duration sending_time(HostIndex host, std::uint32_t wire) const { return hosts_[host].up.time(wire); }
+  Duration sending_time(HostIndex host, std::uint32_t wire) const { return hosts_[line(host)].up.time(wire); }
   HostIndex hosts() const { return static_cast<HostIndex>(hosts_.size()); }
   const Traffic& traffic(HostIndex host) const { return hosts_[host].traffic; }
 
@@ -77,6 +81,7 @@ class Links {
                                 std::uint32_t packets);
   static std::uint32_t without(std::uint32_t wire, std::uint32_t packets, std::uint32_t lost);
   Duration jitter(HostIndex from, HostIndex to) const;
+  HostIndex line(HostIndex host) const { return line_of_.empty() ? host : line_of_[host]; }
 
   Kernel& kernel_;
   const PathModel& model_;
@@ -84,6 +89,7 @@ class Links {
   std::uint64_t loss_seed_;
   std::uint64_t jitter_seed_;
   std::vector<Host> hosts_;
+  std::vector<HostIndex> line_of_;  // whose access link a host uses; empty: each has its own
 };
 
 }  // namespace mesocosm::hosts

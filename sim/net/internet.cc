@@ -312,9 +312,15 @@ Internet::Host Internet::draw_home_link(const Country& country, Rng& rng) const 
   return host;
 }
 
+void Internet::move_in(HostIndex host, HostIndex with) {
+  MC_ASSERT(host < count_ && with < count_);
+  for (auto next = static_cast<HostIndex>(premises_.size()); next < count_; ++next) premises_.push_back(next);
+  premises_[host] = premises_[with];
+}
+
 HostInfo Internet::info(HostIndex index) const {
   MC_ASSERT(index < count_);
-  const Host& host = at(index);
+  const Host& host = at(premises(index));
   const Place& place = places_[host.place];
   return {place.country,
           place.city,
@@ -329,6 +335,9 @@ HostInfo Internet::info(HostIndex index) const {
 Path Internet::path(HostIndex from, HostIndex to) const {
   MC_ASSERT(from < count_ && to < count_);
   if (from == to) return {kLoopback, 0};
+  from = premises(from);
+  to = premises(to);
+  if (from == to) return {kLan, 0};
   const Host& a = at(from);
   const Host& b = at(to);
   const auto last_miles = static_cast<std::int64_t>(a.last_mile_ns) + b.last_mile_ns;
@@ -352,6 +361,8 @@ Duration Internet::base(HostIndex from, std::size_t site_from, HostIndex to, std
 }
 
 Duration Internet::jitter(HostIndex from, HostIndex to, double u) const {
+  from = premises(from);
+  to = premises(to);
   if (from == to) return {};
   const double median_ns = static_cast<double>(at(from).jitter_ns) + at(to).jitter_ns;
   return Duration(static_cast<std::int64_t>(median_ns * jitter_shape(u)));

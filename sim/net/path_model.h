@@ -35,6 +35,8 @@ class PathModel {
 
   virtual HostIndex hosts() const = 0;
   virtual Path path(HostIndex from, HostIndex to) const = 0;  // from == to: the loopback path
+  // Hosts with the same premises, named by one of them, share its access link and are on a LAN.
+  virtual HostIndex premises(HostIndex host) const { return host; }
   virtual const AccessLink& access(HostIndex host) const = 0;
   // The extra delay's quantile `u` in [0, 1), >= 0 and not falling in u. The backend draws u (correlated over
   // time, once for each path and epoch) and keeps packets of a path in order, so the model itself is

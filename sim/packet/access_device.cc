@@ -20,9 +20,14 @@ Fabric::Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const 
 Fabric::~Fabric() = default;
 
 void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
-  ns3::Ipv4Header header;
-  packet->PeekHeader(header);
-  const HostIndex to = locate_(context_, header.GetDestination().Get());
+  HostIndex to = kNoHost;
+  if (gates_ == nullptr) {
+    ns3::Ipv4Header header;
+    packet->PeekHeader(header);
+    to = locate_(context_, header.GetDestination().Get());
+  } else if (!gates_->leave(links_.kernel().now(), from, packet, to)) {
+    return;
+  }
   if (to == kNoHost) return;
   const std::uint32_t wire = packet->GetSize();
   const hosts::Departure departure =
@@ -65,6 +70,8 @@ void Flight::on_timer() {
     return links.kernel().arm(*this, place.at);
   }
   links.kernel().absorb(std::uint64_t{to} << 32 | wire);
+  Gates* const gates = fabric->gates_;
+  if (gates != nullptr && !gates->arrive(links.kernel().now(), from, packet, to)) return done();
   const ns3::Ptr<ns3::Packet> arrived = packet;
   AccessDevice& device = *fabric->devices_[to];
   done();

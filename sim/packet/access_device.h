@@ -14,6 +14,7 @@
 #include "sim/hosts/border.h"
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
+#include "sim/packet/gates.h"
 
 namespace mesocosm::packet {
 
@@ -46,6 +47,8 @@ class Fabric {
 
   // `border`: null when this process runs all hosts.
   Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const void* context);
+  // Packets pass middleboxes from now on, which know who has an address.
+  void set_gates(Gates& gates) { gates_ = &gates; }
   ~Fabric();
   void add(HostIndex host, AccessDevice& device) { devices_[host] = &device; }
   void arrive(const hosts::Crossing& crossing);  // from another process
@@ -61,6 +64,7 @@ class Fabric {
   hosts::Border* border_;
   Locate locate_;
   const void* context_;
+  Gates* gates_ = nullptr;
   std::vector<AccessDevice*> devices_;  // by host; null: another process runs it
   hosts::Pool<Flight> flights_;
 };

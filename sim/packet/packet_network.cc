@@ -75,7 +75,8 @@ class HostNetwork;
 }  // namespace packet
 
 struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
-  Impl(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border);
+  Impl(Kernel& kernel, const PathModel& model, Rng rng, const std::vector<hosts::Behind>& behind,
+       hosts::Border* border);
   ~Impl();
 
   void on_unused(packet::TcpEnd& end) override {
@@ -102,14 +103,19 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
     listeners.erase({host, port});
     if (border != nullptr) border->tell({host, port, false});
   }
+  HostIndex reach(HostIndex from, const IpAddress& address) const {
+    return middleboxes.any() ? middleboxes.host_of(from, address) : directory.host_of(address);
+  }
 
   hosts::Border* border;  // null: this process runs all hosts
   Kernel& kernel;
   const PathModel& model;
   Cuts cuts;
   hosts::Directory directory;
+  hosts::Middleboxes middleboxes;
   hosts::Links links;
   Ns3Engine engine;
+  packet::Gates gates;
   packet::Fabric fabric;
   std::map<std::pair<HostIndex, std::uint16_t>, packet::HostListener*> listeners;
   std::set<std::pair<HostIndex, std::uint16_t>> abroad;  // where hosts of other processes listen
@@ -216,7 +222,8 @@ class HostNetwork final : public Network {
   std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events,
                                       const Endpoint& from) override {
     const bool here = to.ip.is_loopback();
-    const HostIndex host = here ? host_ : network_.directory.host_of(to.ip);
+    const HostIndex host = here ? host_ : network_.reach(host_, to.ip);
+    const bool gated = !here && network_.middleboxes.crosses(host_, host, to.ip);
     if (host == hosts::Directory::kNoHost || !to.ip.is_v4()) {
       return hosts::unreachable_stream(network_.kernel, {network_.directory.address_v4(host_), from.port}, to,
                                        events);
@@ -230,9 +237,10 @@ class HostNetwork final : public Network {
     }
     // To itself over the loopback device: over its own address ns-3 delivers while it is still sending, and takes
     // the acknowledgement for one of the future.
-    socket->Connect(host == host_ ? to_ns3({loopback(), to.port}) : to_ns3(to));
+    socket->Connect(host == host_ && !gated ? to_ns3({loopback(), to.port}) : to_ns3(to));
     TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
-    if (!network_.listening(host, to.port) && !network_.cuts.blocked(host_, host)) {
+    if (gated ? refused_behind_gates()
+              : !network_.listening(host, to.port) && !network_.cuts.blocked(host_, host)) {
       end.refuse_after(2 * network_.model.path(host_, host).one_way);
     }
     return end.stream(events);
@@ -274,6 +282,16 @@ class HostNetwork final : public Network {
     return socket;
   }
 
+  // Whether the SYN that was just sent will be refused, by a middlebox or by whom it lets it through to.
+  bool refused_behind_gates() const {
+    const auto& sent = network_.gates.last();
+    if (sent.action != NatAction::forward) return sent.action == NatAction::refuse;
+    const auto there = network_.middleboxes.judge(network_.kernel.now(), host_, sent.host, sent.packet);
+    if (there.action != NatAction::forward) return there.action == NatAction::refuse;
+    return !network_.listening(there.host, there.packet.destination.port) &&
+           !network_.cuts.blocked(host_, there.host);
+  }
+
   static IpAddress loopback() { return IpAddress::v4(0x7f000001); }
   // A connection of the host to itself is between its own address and its own address.
   Endpoint seen(Endpoint at) const {
@@ -300,13 +318,16 @@ class HostNetwork final : public Network {
 
 }  // namespace packet
 
-PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng, hosts::Border* at)
+PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng,
+                          const std::vector<hosts::Behind>& behind, hosts::Border* at)
     : border(at),
       kernel(on),
       model(paths),
       directory(paths.hosts()),
+      middleboxes(behind, directory, paths, rng),
       links(on, paths, rng, cuts),
       engine(on, rng.fork("ns-3").next()),
+      gates(middleboxes),
       fabric(
           links, border,
           [](const void* context, std::uint32_t address) {
@@ -314,12 +335,14 @@ PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng, hosts::Bo
           },
           &directory) {
   packet::set_tcp_defaults();
+  if (middleboxes.any()) fabric.set_gates(gates);
 }
 
 PacketNetwork::Impl::~Impl() = default;
 
-PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border)
-    : impl_(std::make_unique<Impl>(kernel, model, rng, border)) {
+PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng,
+                             const std::vector<hosts::Behind>& behind, hosts::Border* border)
+    : impl_(std::make_unique<Impl>(kernel, model, rng, behind, border)) {
   impl_->networks.resize(model.hosts());
   for (HostIndex host = 0; host < model.hosts(); ++host) {
     if (border != nullptr && !border->ours(host)) continue;
@@ -342,6 +365,7 @@ void PacketNetwork::arrive(const hosts::Listening& at) {
 }
 bool PacketNetwork::exists() { return Ns3Engine::exists(); }
 const hosts::Directory& PacketNetwork::directory() const { return impl_->directory; }
+const hosts::Middleboxes& PacketNetwork::middleboxes() const { return impl_->middleboxes; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
 Cuts& PacketNetwork::cuts() { return impl_->cuts; }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }

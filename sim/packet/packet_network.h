@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "sim/faults/cuts.h"
 #include "sim/hosts/border.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
+#include "sim/hosts/middleboxes.h"
 #include "sim/kernel/kernel.h"
 #include "sim/net/path_model.h"
 #include "stack/base/rng.h"
@@ -19,12 +21,14 @@ namespace mesocosm {
 // How it behaves, beyond what ns-3 does:
 //  - IPv4 only. Connecting where nobody listens fails after one round trip (refused; ns-3's TCP ignores the reset), to
 //    an address that no host has at once (unreachable).
+//  - Every packet passes the NATs and firewalls on its way (docs/nat-model.md).
 //  - One at a time in a process: ns-3's simulator is a global.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
 class PacketNetwork {
  public:
   // `border`: when other processes run some of the hosts; null: this one runs all. It must outlive the network.
-  PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng, hosts::Border* border = nullptr);
+  PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng,
+                const std::vector<hosts::Behind>& behind = {}, hosts::Border* border = nullptr);
   ~PacketNetwork();
   PacketNetwork(const PacketNetwork&) = delete;
   PacketNetwork& operator=(const PacketNetwork&) = delete;
@@ -40,6 +44,7 @@ class PacketNetwork {
 
   hosts::Directory& directory();
   const hosts::Directory& directory() const;
+  const hosts::Middleboxes& middleboxes() const;
   Cuts& cuts();
   const hosts::Traffic& traffic(HostIndex host) const;
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <span>
 
+#include "sim/hosts/middleboxes.h"
+#include "sim/net/nat.h"
 #include "sim/net/path_model.h"
 #include "stack/env/env.h"
 #include "stack/node/node.h"
@@ -29,6 +31,11 @@ class Backend {
   virtual Network* machine() { return nullptr; }
   virtual TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
+
+  // Before the first node attaches: a middlebox, and nodes of one premises behind it. ConfigError on a backend that
+  // has none.
+  virtual void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes) = 0;
+  virtual const hosts::Middleboxes* middleboxes() const { return nullptr; }  // null: there are none
 
   // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns
   // whether `until` was reached.

@@ -16,7 +16,7 @@ class FlowBackend final : public KernelBackend {
 
   // The first node to attach ends the placing of hosts: the network has as many as the model then.
   Network& attach(NodeIndex node) override {
-    if (!network_) network_.emplace(kernel_, internet_, rng_);
+    if (!network_) network_.emplace(kernel_, internet_, rng_, behind_);
     return network_->attach(node);
   }
 
@@ -26,6 +26,10 @@ class FlowBackend final : public KernelBackend {
       return std::make_unique<CollapsedTransport>(*network_, node, host.env, host.key.public_key(),
                                                   host.protocols, &host.traffic, options);
     };
+  }
+
+  const hosts::Middleboxes* middleboxes() const override {
+    return network_ && network_->middleboxes().any() ? &network_->middleboxes() : nullptr;
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include "sim/faults/cuts.h"
 #include "sim/hosts/directory.h"
@@ -20,6 +21,10 @@ class KernelBackend : public Backend {
   }
   Multiaddr listen_address(NodeIndex node) const override {
     return Multiaddr::tcp({directory().address_v4(node), kListenPort});
+  }
+
+  void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes) override {
+    behind_.push_back({box, {nodes.begin(), nodes.end()}});
   }
 
   // Looks at the wall's clock only between batches of turns: it decides when to return, never what happens.
@@ -60,6 +65,7 @@ class KernelBackend : public Backend {
 
   Kernel kernel_;
   Time granted_ = kNever;
+  std::vector<hosts::Behind> behind_;
 
  private:
   static constexpr std::uint32_t kTurnsPerLook = 1024;

@@ -23,12 +23,16 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
       if (PacketNetwork::exists()) {
         throw ConfigError("only one World on the packet backend can run at a time in a process");
       }
-      network_.emplace(kernel_, internet_, rng_, ranked_);
+      network_.emplace(kernel_, internet_, rng_, behind_, ranked_);
     }
     return network_->attach(node);
   }
   TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
     return tcp_factory(options);
+  }
+
+  const hosts::Middleboxes* middleboxes() const override {
+    return network_ && network_->middleboxes().any() ? &network_->middleboxes() : nullptr;
   }
 
  private:

@@ -36,6 +36,10 @@ class RealBackend final : public Backend {
     return Multiaddr::tcp({loopback(), static_cast<std::uint16_t>(port)});
   }
 
+  void put_behind(const NatConfig&, std::span<const NodeIndex>) override {
+    throw ConfigError("real nodes have no simulated middleboxes before them");
+  }
+
   bool advance(Time until, Duration wall) override {
     loop_.run_until(std::min(until, loop_.now() + wall));
     return loop_.now() >= until;

@@ -21,6 +21,15 @@ namespace {
 constexpr std::string_view kOverhead = "overhead";
 constexpr Duration kTrafficInterval = 5s;  // of the bytes-by-protocol series
 
+// What the network counts beside the nodes.
+struct MiddleboxMetrics {
+  explicit MiddleboxMetrics(Metrics& metrics)
+      : stopped(metrics.counter({"mesocosm_middlebox_stopped_total",
+                                 "Packets that NATs and firewalls did not let through, by why",
+                                 {"reason"}})) {}
+  Family<Counter>& stopped;
+};
+
 std::string name_of(NodeIndex node) { return "node " + std::to_string(node); }
 
 Multiaddr listen_address(const Backend& backend, NodeIndex node, TransportKind transport) {
@@ -48,6 +57,7 @@ struct World::Member {
   std::unique_ptr<NodeTrace> trace;
   std::unique_ptr<NodeLog> log;  // null: nothing is logged
   std::unique_ptr<Node> node;
+  bool behind = false;  // a middlebox
 };
 
 // A scripted action, once or again and again.
@@ -160,6 +170,18 @@ NodeIndex World::add_node(const NodeKind& kind) {
   return index;
 }
 
+void World::put_behind(const NatConfig& box, std::span<const NodeIndex> nodes) {
+  if (const auto valid = box.validate(); !valid) throw ConfigError(valid.error().detail);
+  if (ranked_ != nullptr) throw ConfigError("one process has to run a World with NATs or firewalls");
+  for (const NodeIndex node : nodes) {
+    if (std::exchange(member(node).behind, true)) {
+      throw ConfigError(name_of(node) + " is behind a middlebox already");
+    }
+  }
+  backend_->put_behind(box, nodes);
+  for (const NodeIndex node : nodes) internet_->move_in(node, nodes.front());
+}
+
 World::Member& World::member(NodeIndex node) {
   if (node >= members_.size()) throw ConfigError("there is no " + name_of(node));
   return *members_[node];
@@ -222,6 +244,7 @@ void World::start(const std::string& path, const std::string& provenance) {
     record_place(index);
     if (ours(index)) begin(index);
   }
+  if (backend_->middleboxes() != nullptr) metrics_.of<MiddleboxMetrics>();
   arm_samples();
 }
 
@@ -406,7 +429,20 @@ void World::arm_samples() {
   if (metrics_every_ == Duration::zero()) return;
   if (ranked_ == nullptr && recorder_->path().empty()) return;
   sampler_ = std::make_unique<MetricSampler>(metrics_, sink());
-  call_every(Time{}, metrics_every_, [this] { sampler_->sample(now()); });
+  call_every(Time{}, metrics_every_, [this] { sample_metrics(); });
+}
+
+void World::sample_metrics() {
+  if (const hosts::Middleboxes* const boxes = backend_->middleboxes()) {
+    Family<Counter>& stopped = metrics_.of<MiddleboxMetrics>().stopped;
+    for (std::size_t i = 0; i < kNatReasons; ++i) {
+      const std::uint64_t count = boxes->stopped()[i];
+      if (count == 0) continue;
+      Counter& counter = stopped.with({to_string(static_cast<NatReason>(i))});
+      counter.add(count - counter.value());
+    }
+  }
+  sampler_->sample(now());
 }
 
 void World::sample_traffic() {
@@ -434,7 +470,7 @@ std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
     return 0;
   }
   sample_traffic();
-  if (sampler_ != nullptr) sampler_->sample(now());
+  if (sampler_ != nullptr) sample_metrics();
   RankedRun::End all{.failure = "", .turns = backend_->events()};
   if (ranked_ != nullptr) all = ranked_->conclude(ended, all.turns);
   const bool surprise = ended == "complete" && !all.failure.empty();

@@ -13,6 +13,7 @@
 
 #include "sim/mpi/ranks.h"
 #include "sim/net/internet.h"
+#include "sim/net/nat.h"
 #include "sim/run/backend.h"
 #include "sim/run/overlay.h"
 #include "stack/node/node.h"
@@ -83,6 +84,9 @@ class World {
 
   // --- before the start
   NodeIndex add_node(const NodeKind& kind);  // places it and draws its identity
+  // Puts nodes behind a middlebox of their own, at the place and on the access link of the first of them. Throws
+  // ConfigError.
+  void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes);
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
@@ -139,6 +143,7 @@ class World {
   void begin(NodeIndex index);
   void record_place(NodeIndex index);
   void arm_samples();
+  void sample_metrics();
   void sample_traffic();
   void flush_log();
 

@@ -25,12 +25,13 @@ std::string row_of(const MetricFamily& family) {
          labels + " | " + std::string(definition.help) + " |";
 }
 
-// A world whose node runs everything.
+// A world whose node runs everything, behind everything.
 std::unique_ptr<World> world_of_one() {
   auto world = World::flow(1, StackKind::full, UniformLatency{}, source_path("data"));
   NodeKind kind;
   kind.gossipsub.emplace();
-  world->add_node(kind);
+  const NodeIndex node = world->add_node(kind);
+  world->put_behind({}, {&node, 1});
   world->start("", "{}");
   return world;
 }
