@@ -96,6 +96,8 @@ void bind_world(py::module_& module) {
       .def(py::init(&make_world))
       .def("observe", &observe)
       .def("add", &add)
+      .def("put_behind", [](World& w, const py::dict& box,
+                            const Indices& nodes) { w.put_behind(nat_from(box), span_of(nodes)); })
       .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })
       .def("place", &place)
       .def("start", &World::start)

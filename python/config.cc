@@ -115,6 +115,26 @@ NodeKind node_from(const py::dict& config) {
   return node;
 }
 
+NatConfig nat_from(const py::dict& config) {
+  NatConfig nat;
+  nat.translates = get<bool>(config, "translates");
+  nat.mapping = static_cast<NatScope>(get<std::uint8_t>(config, "mapping"));
+  nat.filtering = static_cast<NatScope>(get<std::uint8_t>(config, "filtering"));
+  nat.ports = static_cast<PortAssignment>(get<std::uint8_t>(config, "ports"));
+  nat.keep_parity = get<bool>(config, "keep_parity");
+  nat.hairpinning = get<bool>(config, "hairpinning");
+  nat.refuses = get<bool>(config, "refuses");
+  nat.inbound_refresh = get<bool>(config, "inbound_refresh");
+  nat.udp_timeout = duration(config, "udp_timeout_ns");
+  nat.udp_unanswered_timeout = duration(config, "udp_unanswered_timeout_ns");
+  nat.tcp_established_timeout = duration(config, "tcp_established_timeout_ns");
+  nat.tcp_transitory_timeout = duration(config, "tcp_transitory_timeout_ns");
+  nat.first_port = get<std::uint16_t>(config, "first_port");
+  nat.last_port = get<std::uint16_t>(config, "last_port");
+  nat.max_sessions = get<std::uint32_t>(config, "max_sessions");
+  return nat;
+}
+
 SecurityProtocol security_from(const std::string& name) {
   if (name == "noise") return SecurityProtocol::noise;
   if (name == "tls") return SecurityProtocol::tls;

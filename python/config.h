@@ -7,12 +7,14 @@
 #include <pybind11/pybind11.h>
 
 #include "sim/net/internet.h"
+#include "sim/net/nat.h"
 #include "sim/run/world.h"
 
 namespace mesocosm::python {
 
 InternetConfig internet_from(const pybind11::dict& config);
 NodeKind node_from(const pybind11::dict& config);
+NatConfig nat_from(const pybind11::dict& config);
 SecurityProtocol security_from(const std::string& name);
 
 }  // namespace mesocosm::python

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The core of mesocosm. Use the package `mesocosm`; this module's interface is not stable.";
   module.attr("__version__") = std::string(mesocosm::kVersion);
   mesocosm::python::bind_errors(module);
+  mesocosm::python::bind_nat(module);
   mesocosm::python::bind_real_node(module);
   mesocosm::python::bind_world(module);
 }

@@ -4,13 +4,16 @@ from . import internet, keys, overlay, real
 from ._core import __version__
 from .analysis import Run, load
 from .errors import ConfigError, RunError
+from .nat import Firewall, Nat
 from .node import GossipSub, Node
 from .script import main
 from .world import Nodes, World
 
 __all__ = [
     "ConfigError",
+    "Firewall",
     "GossipSub",
+    "Nat",
     "Node",
     "Nodes",
     "Run",

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from . import _core, internet as internet_models
 from .analysis import Run, load
 from .errors import ConfigError, RunError
+from .nat import Firewall
 from .node import Duration, GossipSub, Node, Size
 from .overlay import Overlay
 from .progress import Progress
@@ -103,8 +104,12 @@ class World:
 
     # --- building ------------------------------------------------------------------------------------------------
 
-    def add(self, count: int, node: Node | GossipSub) -> Nodes:
-        """Adds `count` nodes of one kind and returns them; the Internet model places them."""
+    def add(self, count: int, node: Node | GossipSub, *, behind: Firewall | None = None) -> Nodes:
+        """Adds `count` nodes of one kind and returns them; the Internet model places them.
+
+        behind    a `Nat` or `Firewall`: each node sits behind one of its own, or `hosts` nodes do together (the last
+                  one may have fewer). They can dial out, and be dialed as far as it lets others in. Simulated only
+        """
         if not isinstance(count, int) or count < 1:
             raise ConfigError(
                 f"World.add: the number of nodes must be a whole number of at least 1, not {count!r}"
@@ -118,8 +123,16 @@ class World:
             raise ConfigError(
                 f"World.add: the collapsed stack models TCP alone, transport {kind.transport!r} needs the full one"
             )
+        if behind is not None and not isinstance(behind, Firewall):
+            raise ConfigError(f"World.add: behind must be a Nat or a Firewall, not {type(behind).__name__}")
+        if behind is not None and self.backend == "real":
+            raise ConfigError("World.add: real nodes cannot be put behind a simulated NAT or firewall")
         first = self._core.add(count, kind.to_config())
-        return Nodes(self, np.arange(first, first + count, dtype=np.uint32))
+        nodes = np.arange(first, first + count, dtype=np.uint32)
+        if behind is not None:
+            for begin in range(0, count, behind.hosts):
+                self._core.put_behind(behind.to_config(), nodes[begin : begin + behind.hosts])
+        return Nodes(self, nodes)
 
     def bootstrap(self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s") -> None:
         """Lets nodes dial each other along an overlay's edges, at times spread evenly over the first `within`."""
