@@ -61,12 +61,12 @@ NodeIndex add(World& world, std::uint32_t count, const py::dict& config) {
   return first;
 }
 
-void bootstrap(World& world, const Indices& table, std::int64_t within_ns) {
+void bootstrap(World& world, const Indices& table, std::int64_t within_ns, std::int64_t redial_ns) {
   const auto cells = table.unchecked<2>();
   std::vector<Edge> edges;
   edges.reserve(static_cast<std::size_t>(cells.shape(0)));
   for (py::ssize_t row = 0; row < cells.shape(0); ++row) edges.emplace_back(cells(row, 0), cells(row, 1));
-  world.bootstrap(std::move(edges), Duration(within_ns));
+  world.bootstrap(std::move(edges), Duration(within_ns), Duration(redial_ns));
 }
 
 py::dict place(const World& world, NodeIndex node) {
@@ -74,8 +74,36 @@ py::dict place(const World& world, NodeIndex node) {
   py::dict result;
   result["country"] = std::string(info.country);
   result["city"] = std::string(info.city);
+  result["region"] = std::string(info.region);
   result["hosting"] = info.hosting;
   return result;
+}
+
+FaultEffect effect_from(const std::string& name) {
+  if (name == "blackhole") return FaultEffect::blackhole;
+  if (name == "refuse") return FaultEffect::refuse;
+  throw ConfigError("effect must be blackhole or refuse, not '" + name + "'");
+}
+
+Faults::Id cut(World& world, const Indices& from, const Indices& to, const std::string& effect,
+               bool one_way) {
+  return world.fault("cut", {.effect = effect_from(effect),
+                             .both_ways = !one_way,
+                             .paths = Fault::between(span_of(from), span_of(to))});
+}
+
+Faults::Id partition(World& world, const std::vector<Indices>& groups, const std::string& effect) {
+  std::vector<Fault::Hosts> spans;
+  spans.reserve(groups.size());
+  for (const Indices& group : groups) spans.push_back(span_of(group));
+  return world.fault("partition", {.effect = effect_from(effect), .paths = Fault::among(spans)});
+}
+
+Faults::Id delay(World& world, const Indices& from, const Indices& to, std::int64_t by_ns, bool one_way) {
+  return world.fault("delay", {.effect = FaultEffect::delay,
+                               .delay = Duration(by_ns),
+                               .both_ways = !one_way,
+                               .paths = Fault::between(span_of(from), span_of(to))});
 }
 
 std::string hex(std::uint64_t value) {
@@ -98,6 +126,7 @@ void bind_world(py::module_& module) {
       .def("add", &add)
       .def("put_behind", [](World& w, const py::dict& box,
                             const Indices& nodes) { w.put_behind(nat_from(box), span_of(nodes)); })
+      .def_property_readonly("size", &World::size)
       .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })
       .def("place", &place)
       .def("start", &World::start)
@@ -119,8 +148,11 @@ void bind_world(py::module_& module) {
            [](World& w, const Indices& nodes, const std::string& topic, std::size_t size) {
              for (NodeIndex node : span_of(nodes)) w.publish_random(node, topic, size);
            })
-      .def("cut", [](World& w, const Indices& a, const Indices& b) { w.cut(span_of(a), span_of(b)); })
-      .def("heal", &World::heal)
+      .def("cut", &cut)
+      .def("partition", &partition)
+      .def("delay", &delay)
+      .def("heal", py::overload_cast<>(&World::heal))
+      .def("heal", py::overload_cast<Faults::Id>(&World::heal))
       .def("call_at", [](World& w, std::int64_t at,
                          py::function f) { w.call_at(Time(Duration(at)), action_of(std::move(f))); })
       .def("call_every",

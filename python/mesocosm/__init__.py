@@ -7,10 +7,11 @@ from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import GossipSub, Node
 from .script import main
-from .world import Nodes, World
+from .world import Fault, Nodes, World
 
 __all__ = [
     "ConfigError",
+    "Fault",
     "Firewall",
     "GossipSub",
     "Nat",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from .units import duration_ns, size_bytes
 
 BACKENDS = ("flow", "packet", "real")
 STACKS = ("full", "collapsed")
+EFFECTS = ("blackhole", "refuse")
+REGIONS = ("AF", "EAS", "EU", "LATAM", "ME", "NA-C", "NA-E", "NA-W", "OC", "SAS", "SEA")
 _SLICE_SECONDS = 0.1  # how long the core runs before Python may show progress or notice Ctrl-C
 _DATA = Path(__file__).parent / "data"
 
@@ -82,7 +84,9 @@ class World:
         self.backend, self.seed, self.stack = backend, seed, stack
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
         self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
-        self._metrics_every_ns = 0 if metrics_every is None else _interval_ns("metrics_every", metrics_every)
+        self._metrics_every_ns = (
+            0 if metrics_every is None else _interval_ns("World", "metrics_every", metrics_every)
+        )
         self._scrape_page = metrics
         self.log(log, file=log_file, format=log_format)
         self._setup: list[Callable[[], None]] = []
@@ -134,11 +138,18 @@ class World:
                 self._core.put_behind(behind.to_config(), nodes[begin : begin + behind.hosts])
         return Nodes(self, nodes)
 
-    def bootstrap(self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s") -> None:
-        """Lets nodes dial each other along an overlay's edges, at times spread evenly over the first `within`."""
+    def bootstrap(
+        self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s", redial: Duration | None = None
+    ) -> None:
+        """Lets nodes dial each other along an overlay's edges, at times spread evenly over the first `within`.
+
+        redial  from then on, each edge is looked at once in so long, and dialed again if it is not connected, as
+                applications do that keep to their peers; None: never
+        """
         edges = overlay(nodes.indices, self._core.random_overlay)
         spread = duration_ns(within)
-        self._perform(lambda: self._core.bootstrap(edges, spread))
+        again = 0 if redial is None else _interval_ns("World.bootstrap", "redial", redial)
+        self._perform(lambda: self._core.bootstrap(edges, spread, again))
 
     def at(self, when: Duration, action: Callable[[], Any]) -> None:
         """Calls `action()` at a simulated time (on "real": that long after the start)."""
@@ -158,15 +169,126 @@ class World:
             raise ConfigError(f"World.every: the interval must be longer than zero, not {interval!r}")
         self._core.call_every(step if start is None else duration_ns(start), step, action)
 
-    def cut(self, one_side: Nodes, other_side: Nodes) -> None:
-        """Cuts every link between two groups, from now on; what is under way is lost. Flow only."""
-        if self.backend == "real":
-            raise ConfigError("World.cut: only simulated links can be cut")
-        self._perform(lambda: self._core.cut(one_side.indices, other_side.indices))
+    # --- faults of the network: docs/faults.md
+
+    def cut(
+        self,
+        one_side: Nodes,
+        other_side: Nodes | None = None,
+        *,
+        effect: str = "blackhole",
+        one_way: bool = False,
+        at: Duration | None = None,
+        until: Duration | None = None,
+    ) -> Fault:
+        """Cuts every path between two groups of nodes. Simulated backends only.
+
+        other_side  None: everybody who is not in `one_side`
+        effect      "blackhole": packets are lost without notice, and connections time out; "refuse": connections are
+                    reset after a round trip
+        one_way     only packets from `one_side` to `other_side`
+        at, until   simulated times; None: now (or at the start), and until it is healed
+        What is under way when it begins still arrives. Faults add up. Raises ConfigError for a group without nodes.
+        """
+        _one_of("World.cut", "effect", effect, EFFECTS)
+        one, other = self._sides("World.cut", one_side, other_side)
+        begin = lambda: self._core.cut(one.indices, other().indices, effect, one_way)
+        return self._fault("World.cut", begin, at, until)
+
+    def partition(
+        self,
+        groups: Sequence[Nodes],
+        *,
+        effect: str = "blackhole",
+        at: Duration | None = None,
+        until: Duration | None = None,
+    ) -> Fault:
+        """Cuts every path from one group to another; nodes that are in none make one more group.
+
+        Groups must not share nodes. For the rest, see `cut`.
+        """
+        _one_of("World.partition", "effect", effect, EFFECTS)
+        parts = [self._group("World.partition", group) for group in groups]
+        together = self._none()
+        for part in parts:
+            if len(np.intersect1d(together.indices, part.indices)) > 0:
+                raise ConfigError("World.partition: a node is in two groups")
+            together += part
+
+        def begin() -> int:
+            rest = self.nodes - together
+            every = [*parts, rest] if len(rest) else parts
+            if len(every) < 2:
+                raise ConfigError("World.partition: everybody is in one group")
+            return self._core.partition([part.indices for part in every], effect)
+
+        return self._fault("World.partition", begin, at, until)
+
+    def delay(
+        self,
+        one_side: Nodes,
+        other_side: Nodes | None = None,
+        *,
+        by: Duration,
+        one_way: bool = False,
+        at: Duration | None = None,
+        until: Duration | None = None,
+    ) -> Fault:
+        """Adds `by` to the one-way latency of every path between two groups, as a hijacked route does that relays.
+
+        Packets keep their order. For the rest, see `cut`.
+        """
+        extra = _interval_ns("World.delay", "by", by)
+        one, other = self._sides("World.delay", one_side, other_side)
+        begin = lambda: self._core.delay(one.indices, other().indices, extra, one_way)
+        return self._fault("World.delay", begin, at, until)
 
     def heal(self) -> None:
-        """Mends everything that was cut."""
+        """Heals all faults that are in force."""
         self._perform(self._core.heal)
+
+    def _sides(self, what: str, one: Nodes, other: Nodes | None) -> tuple[Nodes, Callable[[], Nodes]]:
+        """The second is who is there when the fault begins."""
+        given = self._group(what, one)
+        if other is not None:
+            fixed = self._group(what, other)
+            return given, lambda: fixed
+        return given, lambda: self._group(what, self.nodes - given)
+
+    def _group(self, what: str, group: Nodes) -> Nodes:
+        if not isinstance(group, Nodes) or group.world is not self:
+            raise ConfigError(f"{what}: expected nodes of this world, not {group!r}")
+        if len(group) == 0:
+            raise ConfigError(f"{what}: a side has no nodes")
+        return group
+
+    def _fault(
+        self, what: str, begin: Callable[[], int], at: Duration | None, until: Duration | None
+    ) -> Fault:
+        if self.backend == "real":
+            raise ConfigError(f"{what}: only simulated paths have faults")
+        start = self._core.now_ns if at is None else duration_ns(at)
+        if start < self._core.now_ns:
+            raise ConfigError(f"{what}: {at!r} has passed, it is {self.now:.3f} s")
+        end = None if until is None else duration_ns(until)
+        if end is not None and end <= start:
+            raise ConfigError(f"{what}: it ends at {until!r}, and that is not after it begins")
+        fault = Fault(self, begin)
+        if at is None:
+            self._perform(fault._begin)
+        else:
+            self._core.call_at(start, fault._begin)
+        if end is not None:
+            self._core.call_at(end, fault._end)
+        return fault
+
+    @property
+    def nodes(self) -> Nodes:
+        """Everybody who was added so far."""
+        return Nodes(self, np.arange(self._core.size, dtype=np.uint32))
+
+    def _none(self) -> Nodes:
+        return Nodes(self, np.empty(0, dtype=np.uint32))
 
     @property
     def now(self) -> float:
@@ -262,8 +384,30 @@ class World:
         }
 
 
+class Fault:
+    """A cut, a partition or a delay, from its beginning until it is healed. World's methods make it."""
+
+    def __init__(self, world: World, begin: Callable[[], int]) -> None:
+        self._world, self._start = world, begin
+        self._id: int | None = None
+        self._over = False
+
+    def heal(self) -> None:
+        """Ends it now; one that has not begun never will."""
+        self._world._perform(self._end)
+
+    def _begin(self) -> None:
+        if not self._over:
+            self._id = self._start()
+
+    def _end(self) -> None:
+        self._over = True
+        if self._id is not None:
+            self._world._core.heal(self._id)
+
+
 class Nodes:
-    """A group of nodes; `nodes[0]`, slices and `+` give groups too."""
+    """A group of nodes; `nodes[0]`, slices, `+` and `-` give groups too."""
 
     def __init__(self, world: World, indices: Indices) -> None:
         self.world, self.indices = world, indices
@@ -283,6 +427,9 @@ class Nodes:
     def __add__(self, other: Nodes) -> Nodes:
         return Nodes(self.world, np.union1d(self.indices, other.indices).astype(np.uint32))
 
+    def __sub__(self, other: Nodes) -> Nodes:
+        return Nodes(self.world, np.setdiff1d(self.indices, other.indices).astype(np.uint32))
+
     def __repr__(self) -> str:
         return f"<{len(self)} nodes>"
 
@@ -292,11 +439,22 @@ class Nodes:
             raise ConfigError(f"Nodes.sample: cannot draw {count!r} of {len(self)} nodes")
         return Nodes(self.world, self.world._core.sample(self.indices, count))
 
-    def where(self, *, country: str | None = None, hosting: bool | None = None) -> Nodes:
-        """Those that the Internet model placed in a country (ISO 3166 code), or in a data centre (or not)."""
+    def where(
+        self, *, region: str | None = None, country: str | None = None, hosting: bool | None = None
+    ) -> Nodes:
+        """Those whom the Internet model placed there; nobody in networks without places.
+
+        region   "AF", "EAS" (East Asia), "EU", "LATAM", "ME", "NA-C", "NA-E", "NA-W", "OC", "SAS" or "SEA" (South and
+                 Southeast Asia); "NA": all three of North America
+        country  an ISO 3166 code, such as "DE"
+        hosting  in data centres, or not
+        """
+        if region is not None:
+            _one_of("Nodes.where", "region", region, (*REGIONS, "NA"))
         places = [self.world._core.place(int(index)) for index in self.indices]
         chosen = [
-            (country is None or place["country"] == country)
+            (region is None or place["region"] == region or place["region"].startswith(f"{region}-"))
+            and (country is None or place["country"] == country)
             and (hosting is None or place["hosting"] == hosting)
             for place in places
         ]
@@ -327,11 +485,16 @@ class Nodes:
         return [self.world._core.peer_id(int(index)) for index in self.indices]
 
 
-def _interval_ns(name: str, interval: Duration) -> int:
+def _interval_ns(what: str, name: str, interval: Duration) -> int:
     step = duration_ns(interval)
     if step <= 0:
-        raise ConfigError(f"World: {name} must be longer than zero, not {interval!r}")
+        raise ConfigError(f"{what}: {name} must be longer than zero, not {interval!r}")
     return step
+
+
+def _one_of(what: str, name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{what}: {name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def _commit() -> str:
@@ -358,4 +521,4 @@ def _temporary_file() -> Path:
     return path
 
 
-__all__ = ["Nodes", "RunError", "World"]
+__all__ = ["Fault", "Nodes", "RunError", "World"]

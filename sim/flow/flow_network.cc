@@ -249,7 +249,7 @@ FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng,
                          const std::vector<hosts::Behind>& behind)
     : directory_(model.hosts()),
       middleboxes_(behind, directory_, model, rng),
-      links_(kernel, model, rng, cuts_),
+      links_(kernel, model, rng, faults_),
       tcp_(links_, [this](const flow::Connection& connection,
                           int side) { return remote(connection, 1 - side).to_string(); }),
       parcels_(std::make_unique<hosts::Pool<flow::Parcel>>()),

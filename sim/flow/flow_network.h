@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "sim/faults/cuts.h"
+#include "sim/faults/faults.h"
 #include "sim/flow/tcp.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
@@ -25,10 +25,10 @@ struct Parcel;
 
 // How it behaves (docs/flow-model.md has the equations):
 //  - Every host has one IPv4 and one IPv6 address. Connecting where nobody listens fails after one round trip
-//    (refused), to an address that no host has at once (unreachable), over a cut after the retries of SYN
-//    (timeout, 63 s).
-//  - Over a cut, data waits for retransmission with exponential back-off, goes on after healing, and fails
-//    after 100 s without any acknowledgement (timeout).
+//    (refused), to an address that no host has at once (unreachable).
+//  - Into a black hole (sim/faults) connecting fails after the retries of SYN (timeout, 63 s); data waits for
+//    retransmission with exponential back-off, goes on after healing, and fails after 100 s without any
+//    acknowledgement (timeout). Over a path that refuses, both fail after one round trip (refused, reset).
 //  - NATs and firewalls (docs/nat-model.md) see every burst of TCP, without its acknowledgements, and every datagram.
 //  - Names are answered after Directory::kResolveTime from what was registered here.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
@@ -52,7 +52,7 @@ class FlowNetwork : private flow::Gates {
   const hosts::Directory& directory() const { return directory_; }
   const hosts::Middleboxes& middleboxes() const { return middleboxes_; }
 
-  Cuts& cuts() { return cuts_; }
+  Faults& faults() { return faults_; }
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }
   std::size_t connections() const { return tcp_.connections(); }  // both ends counted as one
 
@@ -81,7 +81,7 @@ class FlowNetwork : private flow::Gates {
   NatAction arrives(flow::Connection& connection, const flow::Burst& burst) override;
   void on_gone(const flow::Connection& connection) override;
 
-  Cuts cuts_;
+  Faults faults_;
   hosts::Directory directory_;
   hosts::Middleboxes middleboxes_;
   hosts::Links links_;

@@ -239,12 +239,22 @@ void Tcp::send_control(Connection& connection, int side, bool syn, bool ack, boo
   const Path path{Duration(pipe.one_way_ns), pipe.loss};
   const Departure departure =
       links_.depart(connection.host_[side], connection.host_[1 - side], wire, 1, path, pipe.fifo);
+  if (departure.refused && !rst) bounce(connection, side);
   if (departure.lost > 0) return control_lost(burst);
   burst.packets = 1;
   burst.wire = wire;
   burst.last_in = departure.last_in;
   burst.state = Burst::State::arriving;
   links_.kernel().arm(burst, departure.first_in);
+}
+
+// What the side sent was refused on its way: a reset comes back, as though the other side had sent it.
+void Tcp::bounce(Connection& connection, int side) {
+  Burst& burst = new_burst(connection, 1 - side);
+  burst.rst = 1;
+  burst.wire = kRstWire;
+  burst.state = Burst::State::delivering;
+  links_.kernel().arm_after(burst, way(connection, side) + way_back(connection, side));
 }
 
 // Whichever segment of the opening was lost, it is the connecting side's next SYN that mends it.
@@ -278,6 +288,7 @@ void Tcp::control_delivered(Burst& burst) {
   free_burst(burst);
   Connection::End& end = connection.ends_[side];
   if (rst) {
+    if (side == 1 && !connection.accepted_) return;  // nobody knows of it yet: the next SYN begins anew
     drop_sending(connection.pipes_[side]);
     return close(connection, side, end.connected ? ErrorCode::reset : ErrorCode::refused);
   }
@@ -295,8 +306,8 @@ void Tcp::control_delivered(Burst& burst) {
   end.connected = true;
   send_control(connection, 0, false, true, false);
   if (!first) return;
-  const std::uint32_t round_trip_us =
-      (connection.pipes_[0].one_way_ns + connection.pipes_[1].one_way_ns) / 1000;
+  const Duration round_trip = way(connection, 0) + way(connection, 1);
+  const auto round_trip_us = static_cast<std::uint32_t>(round_trip / 1us);
   connection.pipes_[0].srtt_us = connection.pipes_[1].srtt_us = round_trip_us;
   mark_dirty(connection, 0);
   if (end.attached) end.events->on_writable();
@@ -461,13 +472,14 @@ void Tcp::depart(Burst& burst, std::uint32_t payload) {
   const int side = burst.side;
   Pipe& pipe = connection.pipes_[side];
   const std::uint32_t packets = segments(payload);
-  const std::uint32_t wire = packets * M::kHeaders + (burst.chunks.empty() ? 0 : payload);
+  const std::uint32_t wire = packets * M::kHeaders + (burst.chunks.empty() && !burst.taken ? 0 : payload);
   const Path path{Duration(pipe.one_way_ns), pipe.loss};
   Departure departure{now(), now(), 0, packets, 0};
   if (!connection.gated_ || passes_out(connection, burst)) {
     departure =
         links_.depart(connection.host_[side], connection.host_[1 - side], wire, packets, path, pipe.fifo);
   }
+  if (departure.refused) bounce(connection, side);
   const std::uint32_t lost =
       departure.lost >= packets ? payload : std::min(payload, departure.lost * M::kMss);
   burst.sent = pipe.last_sent = now();
@@ -553,6 +565,29 @@ void Tcp::delivered(Burst& burst) {
   Pipe& pipe = connection.pipes_[side];
   Connection::End& end = connection.ends_[to];
   if (end.closed && !burst.chunks.empty()) return refuse(burst);
+  const std::uint32_t expected = pipe.next_expected;
+  const PathState back = links_.state(connection.host_[to], connection.host_[side]);
+  if (back.refused) bounce(connection, to);
+  if (back.lost) {
+    take_unheard(burst);
+  } else {
+    take_heard(burst);
+  }
+  const bool readable = pipe.next_expected != expected && (!pipe.received.empty() || pipe.fin_received);
+  if (!readable || end.closed || !end.attached || end.events == nullptr) return;
+  check_done(connection, to);
+  if (opens) {
+    notify(connection, to, Notice::readable);
+  } else {
+    end.events->on_readable();
+  }
+}
+
+void Tcp::take_heard(Burst& burst) {
+  Connection& connection = *burst.connection;
+  const int side = burst.side;
+  Pipe& pipe = connection.pipes_[side];
+  if (burst.taken) burst.missing = 0;
   if (burst.missing > 0) {
     burst.state = Burst::State::acknowledging;
     links_.kernel().arm(burst, now() + way_back(connection, side));
@@ -564,13 +599,11 @@ void Tcp::delivered(Burst& burst) {
     const auto sample_us = static_cast<std::int64_t>(sample / 1us);
     pipe.srtt_us = static_cast<std::uint32_t>((7 * std::int64_t{pipe.srtt_us} + sample_us) / 8);
   }
-  const std::uint32_t expected = pipe.next_expected;
-  if (burst.sequence == expected) {
+  if (burst.sequence == pipe.next_expected) {
     take_in(pipe, burst);
-  } else {
+  } else if (!burst.taken) {
     hold(pipe, burst);
   }
-  const bool readable = pipe.next_expected != expected && (!pipe.received.empty() || pipe.fin_received);
   if (pipe.blocked || pipe.lost != nullptr || burst.again || burst.held) {
     burst.state = Burst::State::acknowledging;
     links_.kernel().arm(burst, now() + way_back(connection, side));
@@ -578,13 +611,18 @@ void Tcp::delivered(Burst& burst) {
     note_acknowledgement(pipe, burst);
     free_burst(burst);
   }
-  if (!readable || end.closed || !end.attached || end.events == nullptr) return;
-  check_done(connection, to);
-  if (opens) {
-    notify(connection, to, Notice::readable);
-  } else {
-    end.events->on_readable();
+}
+
+// The acknowledgement is lost to a fault: the sender sends again what the receiver perhaps has. What it cannot use
+// yet it does not keep.
+void Tcp::take_unheard(Burst& burst) {
+  Pipe& pipe = burst.connection->pipes_[burst.side];
+  if (burst.missing == 0 && burst.sequence == pipe.next_expected) {
+    take_in(pipe, burst);
+    burst.taken = 1;
   }
+  burst.missing += std::exchange(burst.arriving, 0);
+  lose(burst);
 }
 
 // Data for an end that is closed: answered with a reset, and lost until that has come through.
@@ -603,6 +641,7 @@ void Tcp::acknowledged(Burst& burst) {
   pipe.backoff = 0;
   if (burst.limited) widen(pipe, std::min(burst.flying, burst.arriving));
   burst.flying = 0;
+  forget_taken(pipe);
   count_duplicates(pipe, burst);
   if (burst.missing > 0) {
     burst.state = Burst::State::waiting;
@@ -617,6 +656,17 @@ void Tcp::acknowledged(Burst& burst) {
   transmit(connection, side);
   watch(pipe);
   offer_space(connection, side);
+}
+
+// An acknowledgement speaks of everything that the receiver has.
+void Tcp::forget_taken(Pipe& pipe) {
+  for (Burst *burst = pipe.lost, *next = nullptr; burst != nullptr; burst = next) {
+    next = burst->next;
+    if (!burst->taken || burst->state != Burst::State::waiting) continue;
+    pipe.in_flight -= std::min(pipe.in_flight, burst->flying);
+    unlist(pipe, *burst);
+    free_burst(*burst);
+  }
 }
 
 // The retransmission timeout of the first incomplete burst (RFC 6298, section 5).
@@ -865,7 +915,7 @@ void Tcp::free_burst(Burst& burst) {
   burst.packets = burst.duplicates = 0;
   burst.state = Burst::State::idle;
   burst.syn = burst.ack = burst.fin = burst.rst = 0;
-  burst.limited = burst.again = burst.due = burst.held = burst.listed = 0;
+  burst.limited = burst.again = burst.due = burst.held = burst.listed = burst.taken = 0;
   bursts_.give(&burst);
   release(connection);
 }

@@ -107,6 +107,8 @@ struct Burst final : Timer {
   std::uint8_t due : 1 = 0;      // known to be lost: to be retransmitted as the window allows
   std::uint8_t held : 1 = 0;     // delivered, but something before it is missing
   std::uint8_t listed : 1 = 0;   // in its pipe's list of incomplete bursts
+  std::uint8_t taken : 1 =
+      0;  // the receiver has it, and the sender was not told: its acknowledgement was lost
 };
 
 // One direction of a connection.
@@ -265,6 +267,7 @@ class Tcp {
   void retry_syn(Burst& burst);
   void control_delivered(Burst& burst);
   void hold(Pipe& pipe, Burst& burst);
+  void bounce(Connection& connection, int side);
   void refuse(Burst& burst);
   void accept(Connection& connection);
   void close(Connection& connection, int side, ErrorCode code);
@@ -287,7 +290,10 @@ class Tcp {
   // The bursts' events.
   void arrived(Burst& burst);
   void delivered(Burst& burst);
+  void take_heard(Burst& burst);
+  void take_unheard(Burst& burst);
   void acknowledged(Burst& burst);
+  void forget_taken(Pipe& pipe);
   void timed_out(Burst& burst);
   void woken(Burst& burst);
   void count_duplicates(Pipe& pipe, const Burst& newer);
@@ -307,8 +313,10 @@ class Tcp {
   void widen(Pipe& pipe, std::uint32_t bytes);
   void wake_at(Connection& connection, int side, Time at);
   void offer_space(Connection& connection, int side);
-  Duration way_back(const Connection& connection, int side) const {
-    return Duration(connection.pipes_[1 - side].one_way_ns);
+  Duration way_back(const Connection& connection, int side) const { return way(connection, 1 - side); }
+  Duration way(const Connection& connection, int side) const {  // from that side to the other
+    return Duration(connection.pipes_[side].one_way_ns) +
+           links_.state(connection.host_[side], connection.host_[1 - side]).delay;
   }
 
   void notify(Connection& connection, int side, Notice notice);

@@ -7,10 +7,10 @@
 
 namespace mesocosm::hosts {
 
-Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts)
+Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Faults& faults)
     : kernel_(kernel),
       model_(model),
-      cuts_(cuts),
+      faults_(faults),
       loss_seed_(rng.fork("loss").next()),
       jitter_seed_(rng.fork("jitter").next()) {
   hosts_.reserve(model.hosts());
@@ -25,10 +25,10 @@ Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts)
 
 Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets,
                         const Path& path, Time& fifo) {
+  const PathState fault = state(from, to);
   if (together(from, to)) {  // no access link
-    const bool blocked = from != to && cuts_.any() && cuts_.blocked(from, to);
-    const Time at = fifo = std::max(fifo, kernel_.now() + path.one_way);
-    return {at, at, wire, blocked ? packets : 0, 0};
+    const Time at = fifo = std::max(fifo, kernel_.now() + path.one_way + fault.delay);
+    return {at, at, wire, fault.lost ? packets : 0, 0, fault.refused};
   }
   Host& host = hosts_[from];
   Link& up = hosts_[line(from)].up;
@@ -40,8 +40,9 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
   up.free_at = start + up.time(sent);
   host.traffic.sent += sent;
 
-  if (cuts_.any() && cuts_.blocked(from, to)) {
+  if (fault.lost) {
     departure.lost = packets;
+    departure.refused = fault.refused;
   } else if (path.loss > 0) {
     const std::uint32_t left = packets - departure.lost;
     std::uint32_t first = left;
@@ -57,7 +58,7 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
   host.traffic.packets_lost += departure.lost;
   departure.wire = without(wire, packets, departure.lost);
 
-  const Duration way = path.one_way + jitter(from, to);
+  const Duration way = path.one_way + jitter(from, to) + fault.delay;
   departure.first_in = std::max(fifo, start + up.time(std::min(wire, kPacket)) + way);
   departure.last_in = std::max(departure.first_in, up.free_at + way);
   if (departure.lost < packets) fifo = departure.last_in;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/faults/cuts.h"
+#include "sim/faults/faults.h"
 #include "sim/kernel/kernel.h"
 #include "sim/net/path_model.h"
 #include "stack/base/rng.h"
@@ -17,7 +17,7 @@ namespace mesocosm::hosts {
 struct Traffic {
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
-  std::uint64_t packets_lost = 0;  // of what this host sent: on the way, in queues, or over a cut
+  std::uint64_t packets_lost = 0;  // of what this host sent: on the way, in queues, or to faults
 };
 
 // A burst of packets that leave a host back to back. `wire` counts IP bytes; all packets but the last have
@@ -28,6 +28,7 @@ struct Departure {
   std::uint32_t wire;              // bytes that do
   std::uint32_t lost;              // packets that do not
   std::uint32_t after_first_loss;  // packets that arrive although an earlier one is lost
+  bool refused = false;            // a fault lost them all, and the sender is to be told by a reset
 };
 struct Landing {
   Time at;             // when the last packet has come through the receiver's access link
@@ -39,13 +40,24 @@ class Links {
   static constexpr std::uint32_t kPacket = 1500;
   static constexpr Duration kJitterEpoch = 100ms;  // a path's jitter is drawn anew so often
 
-  Links(Kernel& kernel, const PathModel& model, Rng rng, const Cuts& cuts);
+  Links(Kernel& kernel, const PathModel& model, Rng rng, const Faults& faults);
 
   // Sends now. `fifo` is the path's last arrival so far: packets of one flow never overtake each other.
   Departure depart(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, const Path& path,
                    Time& fifo);
   // The burst's first packet arrives now: takes the receiver's access link, after what arrived before.
   Landing land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
+
+  // What faults do to the path now.
+  PathState state(HostIndex from, HostIndex to) const {
+    return faults_.any() ? faults_.path(from, to) : PathState{};
+  }
+
+  // Without jitter and links: how long the far end's answer takes.
+  Duration round_trip(HostIndex from, HostIndex to) const {
+    return model_.path(from, to).one_way + state(from, to).delay + model_.path(to, from).one_way +
+           state(to, from).delay;
+  }
 
   void prefetch(HostIndex host) const { __builtin_prefetch(&hosts_[host].down, 1); }
   // Whether no access link is between them: they are one, or on one LAN.
@@ -85,7 +97,7 @@ class Links {
 
   Kernel& kernel_;
   const PathModel& model_;
-  const Cuts& cuts_;
+  const Faults& faults_;
   std::uint64_t loss_seed_;
   std::uint64_t jitter_seed_;
   std::vector<Host> hosts_;

@@ -70,6 +70,7 @@ class Facts {
 
   const std::vector<City>& cities() const { return cities_; }
   std::size_t nearest_city(GeoPoint at) const;
+  const std::string& region_of(std::size_t city) const { return regions_[cities_[city].region]; }
   // The country's row, or the typical one (ZZ) for countries without.
   const Country& country(std::string_view code) const;
 

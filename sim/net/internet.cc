@@ -125,7 +125,7 @@ Result<> Internet::configure(const MeasuredMix& mix, const std::string& data_fol
     const City& city = facts_->cities()[entry.city];
     cumulative += entry.share;
     places_.push_back({static_cast<std::uint32_t>(entry.city), entry.hosting, entry.country, city.name,
-                       city.at, cumulative, &facts_->country(entry.country)});
+                       facts_->region_of(entry.city), city.at, cumulative, &facts_->country(entry.country)});
   }
   std::vector<std::pair<std::size_t, GeoPoint>> sites;
   for (std::size_t i = 0; i < facts_->cities().size(); ++i) sites.emplace_back(i, facts_->cities()[i].at);
@@ -147,14 +147,15 @@ Result<> Internet::configure(const OwnPlaces& own, const std::string& data_folde
                        std::isfinite(place.share) && place.hosting >= 0 && place.hosting <= 1;
     if (!valid)
       return fail(ErrorCode::limit, "internet: place '" + place.name + "': a number is out of range");
+    const std::size_t nearest = facts_->nearest_city(place.at);
     for (const bool hosting : {true, false}) {
       const double share = place.share * (hosting ? place.hosting : 1 - place.hosting);
       if (share <= 0) continue;
       cumulative += share;
       places_.push_back({static_cast<std::uint32_t>(sites.size()), hosting, place.country, place.name,
-                         place.at, cumulative, &facts_->country(place.country)});
+                         facts_->region_of(nearest), place.at, cumulative, &facts_->country(place.country)});
     }
-    sites.emplace_back(facts_->nearest_city(place.at), place.at);
+    sites.emplace_back(nearest, place.at);
     absorb(hash64(as_bytes(place.name), hash64(as_bytes(place.country))));
     for (double value : {place.at.lat, place.at.lon, place.share, place.hosting}) {
       absorb(std::bit_cast<std::uint64_t>(value));
@@ -322,13 +323,8 @@ HostInfo Internet::info(HostIndex index) const {
   MC_ASSERT(index < count_);
   const Host& host = at(premises(index));
   const Place& place = places_[host.place];
-  return {place.country,
-          place.city,
-          place.at,
-          place.hosting,
-          host.access.up_bps,
-          host.access.down_bps,
-          Duration(host.last_mile_ns),
+  return {place.country, place.city,         place.region,         place.at,
+          place.hosting, host.access.up_bps, host.access.down_bps, Duration(host.last_mile_ns),
           host.loss};
 }
 

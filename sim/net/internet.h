@@ -71,8 +71,9 @@ using InternetConfig = std::variant<MeasuredMix, UniformLatency, StarLatency, La
 
 // What a report says about a host. The views live as long as the Internet.
 struct HostInfo {
-  std::string_view country;  // empty in synthetic networks, as is the city
+  std::string_view country;  // empty in synthetic networks, as are city and region
   std::string_view city;
+  std::string_view region;  // of data/cities.csv, such as "EU"
   GeoPoint at;
   bool hosting = true;
   double up_bps = 0;
@@ -134,6 +135,7 @@ class Internet final : public PathModel {
     bool hosting = true;
     std::string country;
     std::string city;
+    std::string region;
     GeoPoint at;
     double cumulative_share = 0;
     const Country* home = nullptr;  // where homes' links come from, in facts_

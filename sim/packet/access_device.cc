@@ -3,6 +3,8 @@
 #include <ns3/ipv4-header.h>
 #include <ns3/ipv4-l3-protocol.h>
 #include <ns3/mac48-address.h>
+#include <ns3/tcp-header.h>
+#include <ns3/tcp-l4-protocol.h>
 
 #include "sim/packet/ns3.h"
 #include "stack/base/assert.h"
@@ -32,6 +34,7 @@ void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
   const std::uint32_t wire = packet->GetSize();
   const hosts::Departure departure =
       links_.depart(from, to, wire, 1, links_.model().path(from, to), devices_[from]->fifo(to));
+  if (departure.refused) return refuse(from, to, packet);
   if (departure.lost > 0) return;
   const std::uint64_t order = devices_[from]->next_order();
   if (border_ == nullptr || border_->ours(to)) {
@@ -59,6 +62,40 @@ void Fabric::fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in
   flight.wire = wire;
   flight.last_in = last_in;
   links_.kernel().arm_arrival(flight, first_in, order);
+}
+
+// Answers a segment with a reset, as though the far host had. Without ACK, which ns-3 ignores where it comes without
+// the timestamp that they agreed on.
+void Fabric::refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet) {
+  const ns3::Ptr<ns3::Packet> segment = packet->Copy();
+  ns3::Ipv4Header ip;
+  ns3::TcpHeader tcp;
+  segment->RemoveHeader(ip);
+  if (ip.GetProtocol() != ns3::TcpL4Protocol::PROT_NUMBER || ip.GetFragmentOffset() > 0) return;
+  segment->RemoveHeader(tcp);
+  if ((tcp.GetFlags() & ns3::TcpHeader::RST) != 0) return;
+
+  ns3::TcpHeader reset;
+  reset.SetSourcePort(tcp.GetDestinationPort());
+  reset.SetDestinationPort(tcp.GetSourcePort());
+  reset.SetSequenceNumber(tcp.GetAckNumber());
+  reset.SetFlags(ns3::TcpHeader::RST);
+  ns3::Ipv4Header back;
+  back.SetSource(ip.GetDestination());
+  back.SetDestination(ip.GetSource());
+  back.SetProtocol(ns3::TcpL4Protocol::PROT_NUMBER);
+  back.SetTtl(ip.GetTtl());
+  back.SetPayloadSize(static_cast<std::uint16_t>(reset.GetSerializedSize()));
+  Flight& flight = *flights_.take();
+  flight.fabric = this;
+  flight.packet = ns3::Create<ns3::Packet>();
+  flight.packet->AddHeader(reset);
+  flight.packet->AddHeader(back);
+  flight.from = to;
+  flight.to = from;
+  flight.wire = flight.packet->GetSize();
+  flight.landing = true;
+  links_.kernel().arm_after(flight, links_.round_trip(from, to));
 }
 
 void Flight::on_timer() {

@@ -38,7 +38,7 @@ struct Flight final : Timer {
 };
 
 // The Internet between the devices: every packet takes its sender's uplink, the path, and its receiver's downlink,
-// two kernel events a packet, by the same links (rates, queues, jitter, loss, cuts) as the flow backend.
+// two kernel events a packet, by the same links (rates, queues, jitter, loss, faults) as the flow backend.
 class Fabric {
  public:
   // Which host has an address (host byte order); kNoHost: nobody.
@@ -59,6 +59,7 @@ class Fabric {
   void send(HostIndex from, ns3::Ptr<ns3::Packet> packet);
   void fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in, Time last_in, std::uint64_t order,
            ns3::Ptr<ns3::Packet> packet);
+  void refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet);
 
   hosts::Links& links_;
   hosts::Border* border_;

@@ -110,7 +110,7 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   hosts::Border* border;  // null: this process runs all hosts
   Kernel& kernel;
   const PathModel& model;
-  Cuts cuts;
+  Faults faults;
   hosts::Directory directory;
   hosts::Middleboxes middleboxes;
   hosts::Links links;
@@ -239,9 +239,8 @@ class HostNetwork final : public Network {
     // the acknowledgement for one of the future.
     socket->Connect(host == host_ && !gated ? to_ns3({loopback(), to.port}) : to_ns3(to));
     TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
-    if (gated ? refused_behind_gates()
-              : !network_.listening(host, to.port) && !network_.cuts.blocked(host_, host)) {
-      end.refuse_after(2 * network_.model.path(host_, host).one_way);
+    if (gated ? refused_behind_gates() : refuses(host, to.port)) {
+      end.refuse_after(network_.links.round_trip(host_, host));
     }
     return end.stream(events);
   }
@@ -288,8 +287,12 @@ class HostNetwork final : public Network {
     if (sent.action != NatAction::forward) return sent.action == NatAction::refuse;
     const auto there = network_.middleboxes.judge(network_.kernel.now(), host_, sent.host, sent.packet);
     if (there.action != NatAction::forward) return there.action == NatAction::refuse;
-    return !network_.listening(there.host, there.packet.destination.port) &&
-           !network_.cuts.blocked(host_, there.host);
+    return refuses(there.host, there.packet.destination.port);
+  }
+  // Nobody listens there, and no fault keeps that secret.
+  bool refuses(HostIndex host, std::uint16_t port) const {
+    return !network_.listening(host, port) && !network_.links.state(host_, host).lost &&
+           !network_.links.state(host, host_).lost;
   }
 
   static IpAddress loopback() { return IpAddress::v4(0x7f000001); }
@@ -325,7 +328,7 @@ PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng,
       model(paths),
       directory(paths.hosts()),
       middleboxes(behind, directory, paths, rng),
-      links(on, paths, rng, cuts),
+      links(on, paths, rng, faults),
       engine(on, rng.fork("ns-3").next()),
       gates(middleboxes),
       fabric(
@@ -367,7 +370,7 @@ bool PacketNetwork::exists() { return Ns3Engine::exists(); }
 const hosts::Directory& PacketNetwork::directory() const { return impl_->directory; }
 const hosts::Middleboxes& PacketNetwork::middleboxes() const { return impl_->middleboxes; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
-Cuts& PacketNetwork::cuts() { return impl_->cuts; }
+Faults& PacketNetwork::faults() { return impl_->faults; }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }
 
 }  // namespace mesocosm

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "sim/faults/cuts.h"
+#include "sim/faults/faults.h"
 #include "sim/hosts/border.h"
 #include "sim/hosts/directory.h"
 #include "sim/hosts/links.h"
@@ -45,7 +45,7 @@ class PacketNetwork {
   hosts::Directory& directory();
   const hosts::Directory& directory() const;
   const hosts::Middleboxes& middleboxes() const;
-  Cuts& cuts();
+  Faults& faults();
   const hosts::Traffic& traffic(HostIndex host) const;
 
   struct Impl;

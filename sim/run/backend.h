@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 
+#include "sim/faults/faults.h"
 #include "sim/hosts/middleboxes.h"
 #include "sim/net/nat.h"
 #include "sim/net/path_model.h"
@@ -42,10 +42,8 @@ class Backend {
   virtual bool advance(Time until, Duration wall) = 0;
   virtual void stop() = 0;  // advance() returns after this turn
 
-  // Cuts and heals links; ConfigError on a backend that has none.
-  virtual void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) = 0;
-  virtual void heal() = 0;
-  virtual std::uint64_t events() const = 0;  // how many turns were taken
+  virtual Faults* faults() { return nullptr; }  // of the paths between nodes; null: they are real
+  virtual std::uint64_t events() const = 0;     // how many turns were taken
 };
 
 }  // namespace mesocosm

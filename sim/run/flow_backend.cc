@@ -31,10 +31,10 @@ class FlowBackend final : public KernelBackend {
   const hosts::Middleboxes* middleboxes() const override {
     return network_ && network_->middleboxes().any() ? &network_->middleboxes() : nullptr;
   }
+  Faults* faults() override { return &network_->faults(); }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }
-  Cuts& cuts() override { return network_->cuts(); }
 
   StackKind stack_;
   const PathModel& internet_;

@@ -6,7 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include "sim/faults/cuts.h"
 #include "sim/hosts/directory.h"
 #include "sim/kernel/kernel.h"
 #include "sim/run/backend.h"
@@ -49,16 +48,8 @@ class KernelBackend : public Backend {
   void stop() override { stopping_ = true; }
   std::uint64_t events() const override { return kernel_.events(); }
 
-  void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) override {
-    for (NodeIndex a : one_side) {
-      for (NodeIndex b : other_side) cuts().set_blocked(a, b, true);
-    }
-  }
-  void heal() override { cuts().heal_all(); }
-
  protected:
   virtual const hosts::Directory& directory() const = 0;
-  virtual Cuts& cuts() = 0;
 
   // When everything before granted_ is done: the time before which everything may be done then.
   virtual Time meet() { return kNever; }

@@ -34,10 +34,10 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
   const hosts::Middleboxes* middleboxes() const override {
     return network_ && network_->middleboxes().any() ? &network_->middleboxes() : nullptr;
   }
+  Faults* faults() override { return &network_->faults(); }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }
-  Cuts& cuts() override { return network_->cuts(); }
   Time meet() override { return ranked_->meet(*this); }
 
   // --- RankedRun::Ground

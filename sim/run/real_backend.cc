@@ -46,10 +46,6 @@ class RealBackend final : public Backend {
   }
   void stop() override { loop_.stop(); }
 
-  void cut(std::span<const NodeIndex>, std::span<const NodeIndex>) override {
-    throw ConfigError("real links cannot be cut");
-  }
-  void heal() override {}
   std::uint64_t events() const override { return 0; }
 
  private:

@@ -37,6 +37,29 @@ Multiaddr listen_address(const Backend& backend, NodeIndex node, TransportKind t
   return transport == TransportKind::tcp ? tcp : Multiaddr::websocket(*tcp.tcp_endpoint());
 }
 
+// For the record: "blackhole 500 | 300 | 200" by nodes in each group, "delay 200000 us 20 > 980" one way.
+std::string describe(const Fault& fault) {
+  std::string text;
+  switch (fault.effect) {
+    case FaultEffect::blackhole:
+      text = "blackhole";
+      break;
+    case FaultEffect::refuse:
+      text = "refuse";
+      break;
+    case FaultEffect::delay:
+      text = "delay " + std::to_string(fault.delay / 1us) + " us";
+      break;
+  }
+  std::string_view between = " ";
+  for (const Fault::Paths& paths : fault.paths) {
+    text += std::string(between) + std::to_string(paths.from.size());
+    between = fault.both_ways ? " | " : " > ";
+  }
+  if (!fault.paths.empty()) text += std::string(between) + std::to_string(fault.paths.back().to.size());
+  return text;
+}
+
 }  // namespace
 
 // One node with all that is its own. Members are destroyed in reverse order: the node first.
@@ -91,17 +114,17 @@ class World::Script final : public Timer {
   std::size_t position_;
 };
 
-// Dials a list of edges one after the other, evenly over a while: edge i of n at i/n of it.
+// Dials a list of edges one after the other, evenly over a while: edge i of n at i/n of it; and so again.
 class World::Bootstrap final : public Timer {
  public:
-  Bootstrap(World& world, std::vector<Edge> edges, Duration within)
-      : world_(world), edges_(std::move(edges)), within_(within), begin_(world.now()) {
-    arm_next();
+  Bootstrap(World& world, std::vector<Edge> edges, Duration within, Duration redial)
+      : world_(world), edges_(std::move(edges)), within_(within), redial_(redial), begin_(world.now()) {
+    if (!edges_.empty()) arm_next();
   }
 
   void on_timer() override {
     const auto [dialer, dialed] = edges_[next_++];
-    if (world_.ours(dialer)) {
+    if (world_.ours(dialer) && !world_.node(dialer).swarm().connected(world_.peer_id(dialed))) {
       const Multiaddr address = world_.address(dialed);
       world_.node(dialer).swarm().dial(world_.peer_id(dialed), std::span(&address, 1));
     }
@@ -111,8 +134,13 @@ class World::Bootstrap final : public Timer {
  private:
   void arm_next() {
     if (next_ == edges_.size()) {
-      edges_ = {};
-      return;
+      if (redial_ == Duration::zero()) {
+        edges_ = {};
+        return;
+      }
+      begin_ += within_;
+      within_ = redial_;
+      next_ = 0;
     }
     const double share = static_cast<double>(next_) / static_cast<double>(edges_.size());
     world_.backend_->clock().arm(*this, begin_ + from_seconds(to_seconds(within_) * share));
@@ -120,7 +148,8 @@ class World::Bootstrap final : public Timer {
 
   World& world_;
   std::vector<Edge> edges_;
-  Duration within_;
+  Duration within_;  // this round
+  Duration redial_;  // later rounds; 0: there are none
   Time begin_;
   std::size_t next_ = 0;
 };
@@ -337,12 +366,12 @@ GossipSub& World::gossipsub(NodeIndex index) {
   return *gossipsub;
 }
 
-void World::bootstrap(std::vector<Edge> edges, Duration within) {
+void World::bootstrap(std::vector<Edge> edges, Duration within, Duration redial) {
   for (const auto& [dialer, dialed] : edges) {
     if (work(dialer, "dials", dialed)) node(dialer);
     if (work(dialed, "dialed", dialer)) node(dialed);  // throws for a node that is not there
   }
-  bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within));
+  bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within, redial));
 }
 
 void World::subscribe(NodeIndex node, std::string_view topic) {
@@ -367,15 +396,27 @@ void World::publish_random(NodeIndex node, std::string_view topic, std::size_t s
   publish(node, topic, Bytes::build(size, [&](MutableByteView out) { SeededEntropy(rng).fill(out); }));
 }
 
-void World::cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side) {
-  backend_->cut(one_side, other_side);
-  recorder_->event(now(), "cut",
-                   std::to_string(one_side.size()) + " from " + std::to_string(other_side.size()));
+Faults& World::faults() {
+  Faults* const faults = backend_->faults();
+  if (faults == nullptr) throw ConfigError("only simulated paths can be cut or delayed");
+  return *faults;
+}
+
+Faults::Id World::fault(std::string_view name, Fault fault) {
+  Faults& all = faults();
+  const std::string what = describe(fault);
+  const Faults::Id id = all.add(std::move(fault));
+  recorder_->event(now(), name, "#" + std::to_string(id) + " " + what);
+  return id;
+}
+
+void World::heal(Faults::Id fault) {
+  if (faults().heal(fault)) recorder_->event(now(), "heal", "#" + std::to_string(fault));
 }
 
 void World::heal() {
-  backend_->heal();
-  recorder_->event(now(), "heal", "");
+  if (backend_->faults() != nullptr) backend_->faults()->heal_all();
+  recorder_->event(now(), "heal", "all");
 }
 
 void World::call_at(Time at, Action action) { call_every(at, Duration::zero(), std::move(action)); }

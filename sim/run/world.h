@@ -104,13 +104,18 @@ class World {
 
   // --- after the start
   Time now() const;
-  void bootstrap(std::vector<Edge> edges, Duration within);  // dials them, evenly over a while
+  // Dials them, evenly over a while; then again and again those that are not connected, each once in `redial`
+  // (0: never).
+  void bootstrap(std::vector<Edge> edges, Duration within, Duration redial = {});
   void subscribe(NodeIndex node, std::string_view topic);
   void unsubscribe(NodeIndex node, std::string_view topic);
   void publish(NodeIndex node, std::string_view topic, const Bytes& data);
   void publish_random(NodeIndex node, std::string_view topic, std::size_t size);
-  void cut(std::span<const NodeIndex> one_side, std::span<const NodeIndex> other_side);
-  void heal();
+  // A fault of the paths between nodes, from now on; `name` is what the record calls it: "cut", "partition", ..
+  // ConfigError on "real".
+  Faults::Id fault(std::string_view name, Fault fault);
+  void heal(Faults::Id fault);  // nothing if it was healed before
+  void heal();                  // all
   Node& node(NodeIndex index);
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
   std::optional<Endpoint> scrape_page() const;         // where they are served
@@ -133,6 +138,7 @@ class World {
   class Script;
   class Bootstrap;
 
+  Faults& faults();
   void take_internet(const InternetConfig& config, const std::string& data_folder);
   Member& member(NodeIndex node);
   RecordSink& sink();

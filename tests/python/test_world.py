@@ -124,6 +124,106 @@ def test_a_cut_stops_messages_and_healing_lets_them_pass() -> None:
     assert len(run.deliveries[run.deliveries.message == 1]) == 19
 
 
+def _halves(backend: str = "flow", stack: str = "full") -> tuple[mc.World, mc.Nodes, mc.Nodes]:
+    world = mc.World(backend=backend, stack=stack, seed=5, internet=mc.internet.uniform("50ms"))
+    nodes = world.add(20, mc.GossipSub())
+    world.bootstrap(nodes, mc.overlay.random(degree=10), redial="5s")
+    nodes.subscribe("x")
+    return world, nodes[:10], nodes[10:]
+
+
+def _reached(run: mc.Run, message: int, before: float) -> set[int]:
+    found = run.deliveries[(run.deliveries.message == message) & (run.deliveries.time < before)]
+    return set(found.node)
+
+
+@pytest.mark.parametrize("backend, stack", [("flow", "full"), ("flow", "collapsed"), ("packet", "full")])
+def test_a_timed_cut_is_in_the_record(backend: str, stack: str) -> None:
+    world, west, east = _halves(backend, stack)
+    world.cut(west, east, effect="refuse", at="5s", until="20s")
+    world.at("6s", lambda: (west + east)[0].publish("x", size=1000))
+    world.at("30s", lambda: west[1].publish("x", size=1000))
+    run = world.run("40s")
+    assert _reached(run, 0, 20.0) == set(range(1, 10))
+    assert _reached(run, 1, 31.0) == set(range(20)) - {1}
+    assert list(zip(run.events.time, run.events.name, run.events.detail, strict=True)) == [
+        (5.0, "cut", "#1 refuse 10 | 10"),
+        (20.0, "heal", "#1"),
+    ]
+
+
+def test_handles_heal_what_they_began_and_nothing_else() -> None:
+    world, west, east = _halves()
+    first = world.cut(west[0], at="2s")  # from everybody else
+    world.delay(east[:2], west, by="200ms", one_way=True, at="3s")
+    never = world.partition([west[:5], west[5:]], at="9s")  # and the east
+    world.partition([west[:5], west[5:]], at="5s", until="8s")
+    world.at("4s", first.heal)
+    world.at("6s", never.heal)
+    world.at("7s", first.heal)
+    world.at("11s", world.heal)
+    run = world.run("12s")
+    assert list(zip(run.events.time, run.events.name, run.events.detail, strict=True)) == [
+        (2.0, "cut", "#1 blackhole 1 | 19"),
+        (3.0, "delay", "#2 delay 200000 us 2 > 10"),
+        (4.0, "heal", "#1"),
+        (5.0, "partition", "#3 blackhole 5 | 5 | 10"),
+        (8.0, "heal", "#3"),
+        (11.0, "heal", "all"),
+    ]
+
+
+def test_a_detour_delays_messages() -> None:
+    def slowest(by: str | None) -> float:
+        world, west, east = _halves()
+        if by is not None:
+            world.delay(west, east, by=by)
+        world.at("5s", lambda: west[0].publish("x", size=1000))
+        return float(world.run("15s").deliveries.latency.max())
+
+    assert slowest("300ms") == pytest.approx(
+        slowest(None) + 0.3, abs=0.06
+    )  # a hop more or less inside a half
+
+
+def test_faults_refuse_what_makes_no_sense() -> None:
+    world, west, east = _halves()
+    other = _halves()[1]
+    with pytest.raises(
+        mc.ConfigError, match="World.cut: effect must be one of blackhole, refuse, not 'drop'"
+    ):
+        world.cut(west, east, effect="drop")
+    with pytest.raises(mc.ConfigError, match="World.cut: a side has no nodes"):
+        world.cut(west, east.where(country="DE"))
+    with pytest.raises(mc.ConfigError, match="World.cut: expected nodes of this world"):
+        world.cut(west, other)
+    with pytest.raises(mc.ConfigError, match="World.cut: it ends at '5s', and that is not after it begins"):
+        world.cut(west, east, at="5s", until="5s")
+    with pytest.raises(mc.ConfigError, match="World.partition: a node is in two groups"):
+        world.partition([west, west[:1] + east])
+    with pytest.raises(mc.ConfigError, match="World.delay: by must be longer than zero, not 0"):
+        world.delay(west, east, by=0)
+    with pytest.raises(mc.ConfigError, match="World.bootstrap: redial must be longer than zero"):
+        world.bootstrap(west, mc.overlay.random(degree=2), redial=0)
+    with pytest.raises(mc.ConfigError, match="region must be one of AF, .*, SEA, NA, not 'Europe'"):
+        west.where(region="Europe")
+    world.partition([world.nodes])
+    with pytest.raises(mc.ConfigError, match="World.partition: everybody is in one group"):
+        world.run("1s")
+
+
+def test_regions() -> None:
+    world = mc.World(seed=1)
+    nodes = world.add(300, mc.GossipSub())
+    regions = {world._core.place(index)["region"] for index in range(300)}
+    assert {"EU", "NA-E", "NA-W"} < regions
+    assert sum(len(nodes.where(region=region)) for region in regions) == 300
+    american = nodes.where(region="NA")
+    assert len(american) == sum(len(nodes.where(region=r)) for r in ("NA-C", "NA-E", "NA-W"))
+    assert len(nodes.where(region="EU", country="DE")) == len(nodes.where(country="DE")) > 0
+    assert len(world.nodes - american) == 300 - len(american)
+
+
 def test_groups() -> None:
     world = mc.World(seed=1)
     nodes = world.add(50, mc.GossipSub())

@@ -12,6 +12,7 @@
 
 #include "sim/flow/collapsed_transport.h"
 #include "stack/transport/tcp_transport.h"
+#include "tests/simulation/cut.h"
 #include "tests/simulation/uniform_paths.h"
 #include "tests/source_path.h"
 
@@ -464,7 +465,7 @@ TEST_CASE("a cut during the handshake ends it on both sides", "[collapsed]") {
   const PeerId peer = two.b.key.peer_id();
   two.a.dial = two.a.transport->dial(two.b.listening->address(), &peer, two.a);
   two.run(70ms);  // TCP is connected, the first message has arrived
-  two.network.cuts().set_blocked(0, 1, true);
+  two.network.faults().add(cut({0}, {1}));
   two.run(11s);
   CHECK(two.a.failed == ErrorCode::timeout);
   two.run(200s);

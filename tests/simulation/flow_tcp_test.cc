@@ -1,12 +1,14 @@
 // The flow network's TCP against figures computed by hand.
 //
 //   host 0 ──up 100 Mbit/s──▶ 20 ms ──▶ down 100 Mbit/s── host 1          (and back, alike)
+#include <array>
 #include <optional>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "sim/flow/flow_network.h"
+#include "tests/simulation/cut.h"
 #include "tests/simulation/uniform_paths.h"
 
 using namespace mesocosm;
@@ -246,7 +248,7 @@ TEST_CASE("refused after one round trip, unreachable at once, timeout after 63 s
   CHECK(unreachable.closed == ErrorCode::unreachable);
   CHECK(unreachable.closed_at == Time{});
 
-  net.network.cuts().set_blocked(0, 1, true);
+  net.network.faults().add(cut({0}, {1}));
   End& timeout = net.connect(0, 1);
   End& lucky = net.connect(0, 1);
   net.run(72s);
@@ -259,10 +261,10 @@ TEST_CASE("refused after one round trip, unreachable at once, timeout after 63 s
 
 TEST_CASE("an opening goes on after healing, with its next SYN", "[flow]") {
   Net net;
-  net.network.cuts().set_isolated(1, true);
+  net.network.faults().add(cut({1}, {0}));
   End& client = net.connect(0, 1);
   net.run(2s);
-  net.network.cuts().heal_all();
+  net.network.faults().heal_all();
   net.run(10s);
   CHECK(close_to(client.connected - Time(3s), 2 * kOneWay + 4 * wire(60)));
 }
@@ -271,14 +273,13 @@ TEST_CASE("data waits over a cut and goes on after healing", "[flow]") {
   Net net;
   End& client = net.connect(0, 1);
   net.run(1s);
-  const std::uint8_t groups[] = {0, 1};
-  net.network.cuts().partition(groups);
+  net.network.faults().add(cut({0}, {1}));
   client.to_send = 100'000;
   client.then_finish = true;
   client.pump();
   net.run(11s);
   CHECK(net.servers[0]->received == 0);
-  net.network.cuts().heal_all();
+  net.network.faults().heal_all();
   net.run(12s);
   // Retransmissions at RTO (2^k - 1) with RTO = 240 ms: 0.24, 0.72, ... 7.4, 15.1 s.
   CHECK(net.servers[0]->received == 0);
@@ -291,14 +292,14 @@ TEST_CASE("a cut that lasts ends connections: timeout for who sends, reset for w
   Net net;
   End& client = net.connect(0, 1);
   net.run(1s);
-  net.network.cuts().set_blocked(1, 0, true);
+  net.network.faults().add(cut({1}, {0}));
   client.to_send = 1000;
   client.pump();
   net.run(200s);
   CHECK(client.closed == ErrorCode::timeout);
   CHECK(client.closed_at > Time(101s));
   CHECK(!net.servers[0]->closed);
-  net.network.cuts().set_blocked(0, 1, false);
+  net.network.faults().heal_all();
   net.servers[0]->stream->write(Bytes::copy("still there?"));
   net.run(210s);
   CHECK(net.servers[0]->closed == ErrorCode::reset);
@@ -350,6 +351,7 @@ std::uint64_t rough_weather(std::uint64_t seed, double loss, double bps) {
   Net net(paths, seed);
   Rng rng(seed);
   std::size_t expected_up = 0;
+  std::array<Faults::Id, 6> isolated{};
   for (int i = 0; i < 30; ++i) {
     const auto from = static_cast<HostIndex>(rng.below(6)), to = static_cast<HostIndex>(rng.below(6));
     End& client = net.connect(from, to);
@@ -358,9 +360,12 @@ std::uint64_t rough_weather(std::uint64_t seed, double loss, double bps) {
     expected_up += client.to_send;
     net.run(net.kernel.now().time_since_epoch() +
             Duration(static_cast<std::int64_t>(rng.below(300'000'000))));
-    if (rng.chance(0.3)) net.network.cuts().set_isolated(to, rng.chance(0.5));
+    if (rng.chance(0.3)) {
+      net.network.faults().heal(isolated[to]);
+      if (rng.chance(0.5)) isolated[to] = net.network.faults().add(cut({to}, {0, 1, 2, 3, 4, 5}));
+    }
   }
-  net.network.cuts().heal_all();
+  net.network.faults().heal_all();
   for (std::size_t i = 0; i < net.servers.size(); ++i) {
     net.servers[i]->to_send = 1 + rng.below(100'000);
     net.servers[i]->then_finish = true;

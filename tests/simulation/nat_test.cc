@@ -14,6 +14,7 @@
 
 #include "sim/flow/flow_network.h"
 #include "sim/kernel/kernel.h"
+#include "tests/simulation/cut.h"
 #include "tests/simulation/uniform_paths.h"
 #ifdef MESOCOSM_NS3
 #include "sim/packet/packet_network.h"
@@ -376,7 +377,7 @@ TEMPLATE_TEST_CASE("hosts behind one NAT share its access link, and cuts are sti
   village.run(1s);
   CHECK(p.letters.size() == 1400);
 
-  village.network->cuts().set_isolated(kX, true);
+  village.network->faults().add(cut({kX}, {kP, kQ, kY, kZ}));
   village.send(x, to);
   village.send(y, to);
   CHECK(p.letters.size() == 1401);

@@ -106,7 +106,9 @@ std::uint64_t run(const Plan& plan, std::unique_ptr<Ranks> ranks) {
     for (int message = 0; message < 4; ++message) world->call_at(Time(3s + message * 1s), publish);
     const std::span<const NodeIndex> some(all);
     if (plan.cut) {
-      world->call_at(Time(4500ms), [&] { world->cut(some.first(kNodes / 2), some.last(kNodes / 2)); });
+      world->call_at(Time(4500ms), [&] {
+        world->fault("cut", {.paths = Fault::between(some.first(kNodes / 2), some.last(kNodes / 2))});
+      });
       world->call_at(Time(6500ms), [&] { world->heal(); });
     }
     if (plan.publish_alone == rank) world->call_at(Time(5200ms), publish);
