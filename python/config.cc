@@ -111,6 +111,7 @@ NodeKind node_from(const py::dict& config) {
   for (const auto& name : get<std::vector<std::string>>(config, "security"))
     node.securities.push_back(security_from(name));
   node.early_muxer = get<bool>(config, "early_muxer");
+  node.keepalive = duration(config, "keepalive_ns");
   node.transport = transport_from(get<std::string>(config, "transport"));
   return node;
 }

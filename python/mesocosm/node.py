@@ -101,6 +101,8 @@ class Node:
     security     "noise", "tls" or several, the best first: what the node offers and accepts
     early_muxer  agree on the muxer inside the security handshake, which saves a round trip
     transport    "tcp", or "ws" (WebSocket; with the full stack): what the node listens at; it dials both
+    keepalive    connections are pinged so often (Yamux), and end when no answer came until the next time, as in go-libp2p
+                 ("30s"); None: they end when TCP gives up on data
     """
 
     gossipsub: GossipSub | None = None
@@ -108,6 +110,7 @@ class Node:
     security: str | Sequence[str] = SECURITIES
     early_muxer: bool = True
     transport: str = "tcp"
+    keepalive: Duration | None = None
 
     def __post_init__(self) -> None:
         if self.gossipsub is not None and not isinstance(self.gossipsub, GossipSub):
@@ -122,6 +125,8 @@ class Node:
             raise ConfigError(f"Node: security must name each once, and at least one, not {names!r}")
         if not isinstance(self.early_muxer, bool):
             raise ConfigError(f"Node: early_muxer must be True or False, not {self.early_muxer!r}")
+        if self.keepalive is not None and duration_ns(self.keepalive) <= 0:
+            raise ConfigError(f"Node: keepalive must be longer than zero, not {self.keepalive!r}")
         if self.transport not in TRANSPORTS:
             raise ConfigError(
                 f"Node: transport must be one of {', '.join(TRANSPORTS)}, not {self.transport!r}"
@@ -137,4 +142,5 @@ class Node:
             "security": self._securities(),
             "early_muxer": self.early_muxer,
             "transport": self.transport,
+            "keepalive_ns": 0 if self.keepalive is None else duration_ns(self.keepalive),
         }

@@ -33,6 +33,7 @@ enum class Kind : std::uint32_t {
   finish,
   reset,    // value: code
   goodbye,  // the connection is being closed
+  ping,     // value: 0 asks, 1 answers
 };
 constexpr int kKindShift = 28;
 constexpr std::uint32_t kNumberMask = (1u << kKindShift) - 1;
@@ -149,6 +150,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
     closed,   // told
   };
   struct Phase;
+  struct Keepalive;
   // Knows whether the connection was destroyed in a callback.
   struct Watch {
     explicit Watch(CollapsedConnection& connection) : connection(&connection), outer(connection.watch_) {
@@ -166,6 +168,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   void on_writable() override;
   void on_closed(Error error) override;
   void on_timer();
+  void keep_alive();
 
   void offer();
   bool take_offer(std::uint32_t value);
@@ -199,6 +202,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   CollapsedStream* streams_ = nullptr;  // in order of opening
   Watch* watch_ = nullptr;
   std::unique_ptr<Phase> phase_;
+  std::unique_ptr<Keepalive> keepalive_;  // null: there is none
   const CollapsedSecurity* security_ = nullptr;
   std::uint64_t turn_ = ~std::uint64_t{0};  // of the last message sent: later ones share its sealed frame
   std::uint32_t turn_stream_ = 0;
@@ -219,6 +223,13 @@ struct CollapsedConnection::Phase {
   std::size_t offers = 0;   // of security protocols, sent or refused
   bool early_muxer = true;  // wanted, then agreed
   MemberTimer<&CollapsedConnection::on_timer> timer;
+};
+
+// Pings, as UpgradedConnection sends them.
+struct CollapsedConnection::Keepalive {
+  explicit Keepalive(CollapsedConnection& connection) : timer(connection) {}
+  MemberTimer<&CollapsedConnection::keep_alive> timer;
+  bool waiting = false;  // for an answer
 };
 
 static_assert(sizeof(CollapsedStream) <= 112);
@@ -469,6 +480,10 @@ void CollapsedConnection::opened() {
   info_.security = security_->id;
   info_.muxer = kMuxer;
   info_.early_muxer = phase_->early_muxer;
+  if (transport_.keepalive_ > Duration::zero()) {
+    keepalive_ = std::make_unique<Keepalive>(*this);
+    clock().arm_after(keepalive_->timer, transport_.keepalive_);
+  }
   const std::unique_ptr<Phase> phase = std::move(phase_);
   phase->observer->on_open(*this);
 }
@@ -518,6 +533,17 @@ void CollapsedConnection::on_timer() {
     phase_ = std::make_unique<Phase>(*this);
     clock().arm(phase_->timer, next);
   }
+}
+
+void CollapsedConnection::keep_alive() {
+  if (state_ != State::open) return;
+  if (keepalive_->waiting) {
+    end({ErrorCode::timeout, "no answer to a ping"});
+    return;
+  }
+  keepalive_->waiting = true;
+  clock().arm_after(keepalive_->timer, transport_.keepalive_);
+  send(Kind::ping, 0, {}, 0);
 }
 
 void CollapsedConnection::close(std::uint32_t) {
@@ -585,6 +611,14 @@ bool CollapsedConnection::take(flow::Chunk& message) {
   if (kind == Kind::goodbye) {
     tcp_.finish(side_);
     return end({ErrorCode::none, "closed by the peer"});
+  }
+  if (kind == Kind::ping) {
+    if (message.value == 0) {
+      send(Kind::ping, 0, {}, 0, 1);
+    } else if (keepalive_ != nullptr) {
+      keepalive_->waiting = false;
+    }
+    return true;
   }
   CollapsedStream* const stream = find(number);
   if (stream == nullptr || stream->closed_) return true;
@@ -709,7 +743,7 @@ void CollapsedConnection::send(Kind kind, std::uint32_t number, Bytes data, std:
   const std::uint64_t turn = transport_.network_.kernel().events();
   if (turn == turn_) {
     wire -= security_->frame;
-    if (number == turn_stream_ && kind != Kind::finish) wire -= Costs::kYamuxHeader;
+    if (number == turn_stream_ && kind != Kind::finish && kind != Kind::ping) wire -= Costs::kYamuxHeader;
   }
   if (kind == Kind::goodbye) wire += security_->farewell;
   turn_ = turn;
@@ -893,6 +927,7 @@ CollapsedTransport::CollapsedTransport(FlowNetwork& network, HostIndex host, Env
       public_key_(identity.serialized()),
       securities_(options.securities),
       early_muxer_(options.early_muxer),
+      keepalive_(options.keepalive),
       protocols_(protocols),
       traffic_(traffic == nullptr ? own_traffic_ : *traffic) {}
 

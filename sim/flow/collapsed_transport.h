@@ -64,7 +64,8 @@ class CollapsedDial;
 class CollapsedTransport final : public Transport {
  public:
   // `env.network` is not used. All must outlive the transport; without `traffic` it counts for itself. Of
-  // `options` the securities and the early muxer count: where only one side has that, it is as if none had.
+  // `options` the securities, the early muxer (where only one side has that, it is as if none had) and the
+  // keepalive count.
   CollapsedTransport(FlowNetwork& network, HostIndex host, Env& env, const PublicKey& identity,
                      const ProtocolTable& protocols, TrafficCounters* traffic = nullptr,
                      const UpgradeOptions& options = {});
@@ -94,6 +95,7 @@ class CollapsedTransport final : public Transport {
   Bytes public_key_;
   std::vector<SecurityProtocol> securities_;
   bool early_muxer_;
+  Duration keepalive_;
   const ProtocolTable& protocols_;
   TrafficCounters own_traffic_;
   TrafficCounters& traffic_;

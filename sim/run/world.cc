@@ -295,6 +295,7 @@ void World::begin(NodeIndex index) {
   UpgradeOptions upgrade;
   upgrade.securities = m.kind.securities;
   upgrade.early_muxer = m.kind.early_muxer;
+  upgrade.keepalive = m.kind.keepalive;
   const TransportFactory transport = backend_->transport_factory(index, upgrade);
   NodeConfig config;
   config.key = m.key;

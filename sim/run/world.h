@@ -48,6 +48,8 @@ struct NodeKind {
   std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
   bool early_muxer = true;                       // negotiate the muxer inside the security handshake
   TransportKind transport = TransportKind::tcp;  // websocket: with the full stack
+  Duration
+      keepalive{};  // connections are pinged so often, and end when no answer came by the next time; 0: never
 };
 
 // What is told of a run besides its trace. All of it may be read while the run goes on.

@@ -399,6 +399,30 @@ TEST_CASE("closing costs what it costs the full stack", "[collapsed]") {
   CHECK(sent[0] == sent[1]);
 }
 
+TEST_CASE("a keepalive costs what it costs the full stack, and finds a dead connection in as long",
+          "[collapsed]") {
+  UpgradeOptions options = offering({GENERATE(SecurityProtocol::noise, SecurityProtocol::tls)});
+  options.keepalive = 30s;
+  std::uint64_t sent[2];
+  for (const Kind kind : {Kind::full, Kind::collapsed}) {
+    INFO((kind == Kind::full ? "full" : "collapsed"));
+    Two two(kind, options, options);
+    two.connect();
+    const std::uint64_t before = two.a.traffic.wire.out;
+    two.run(99s);
+    CHECK(!two.a.closed);
+    CHECK(!two.b.closed);
+    sent[static_cast<int>(kind)] = two.a.traffic.wire.out - before;
+    two.network.faults().add(cut({0}, {1}));
+    two.run(49s);  // it is 149 s: the pings of 120 s are not answered by 150 s
+    CHECK(!two.a.closed);
+    two.run(2s);
+    CHECK(two.a.closed == ErrorCode::timeout);
+    CHECK(two.b.closed == ErrorCode::timeout);
+  }
+  CHECK(sent[0] == sent[1]);
+}
+
 TEST_CASE("reset, close and destruction reach the peer", "[collapsed]") {
   for (const Kind kind : {Kind::full, Kind::collapsed}) {
     Two two(kind);
