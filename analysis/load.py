@@ -91,18 +91,21 @@ class Run:
 
     @cached_property
     def nodes(self) -> pd.DataFrame:
-        """One row a node, indexed by node: peer_id, country, city, latitude and longitude (degrees), hosting,
-        up and down (bit/s), last_mile (s, one way), joined (s)."""
+        """One row a node, indexed by node: peer_id, country, city, region, asn, address, latitude and longitude (degrees),
+        hosting, up and down (bit/s), last_mile (s, one way), joined (s)."""
         frame = self._read("nodes")
         frame["joined"] = _seconds(frame.pop("joined_ns"))
         frame["last_mile"] = _seconds(frame.pop("last_mile_ns"))
         frame = frame.rename(columns={"up_bps": "up", "down_bps": "down", "index": "node"})
-        for column in ("country", "city", "hosting"):
+        for column in {"country", "city", "region", "hosting"} & set(frame):
             frame[column] = frame[column].astype("category")
         columns = [
             "peer_id",
             "country",
             "city",
+            "region",
+            "asn",
+            "address",
             "latitude",
             "longitude",
             "hosting",
@@ -111,7 +114,9 @@ class Run:
             "last_mile",
             "joined",
         ]
-        return frame.set_index("node")[columns]
+        return frame.set_index("node")[
+            [column for column in columns if column in frame]
+        ]  # older ones lack some
 
     @cached_property
     def topics(self) -> list[str]:

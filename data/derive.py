@@ -34,6 +34,7 @@ DEFAULT_INTERCEPT_MS, DEFAULT_SLOPE_MS_PER_1000_KM = 14.2, 17.2
 # abroad: their minimal round trips say nothing about the last mile.
 FAR_SERVER_P10_MS = 15.0
 FEW_TESTS = 500
+FEW_SYSTEMS = 5  # the largest, of a country where no node is at home
 
 # IPFS, 54,276 addresses seen in the fourth week of 2023 (Nebula's weekly report): shares of countries, percent.
 IPFS_COUNTRIES = {
@@ -149,6 +150,46 @@ def apportion(weights: np.ndarray, units: int) -> list[int]:
     order = np.argsort(-np.round(exact - shares, 9), kind="stable")
     shares[order[: units - shares.sum()]] += 1
     return [int(s) for s in shares]
+
+
+def derive_networks(datasets: Path, ethereum: pd.DataFrame) -> str:
+    """Which autonomous systems a country's hosts are in. Ethereum's nodes are counted by system, and a system has a country;
+    where they run is counted by country only. So systems first serve their own country, and what they have beyond
+    its nodes makes the mix (ZZ) that countries with more nodes than systems take the rest from."""
+    systems = read_csv(datasets / "asn" / "as_table.csv").sort_values("asn")
+    rows = []
+    for hosting, column in ((0, "eth2025_other_nodes"), (1, "eth2025_hosting_nodes")):
+        nodes = ethereum[ethereum["hosting"] == hosting].groupby("cc")["count"].sum()
+        there = nodes / nodes.sum()  # by country: nodes, and what its systems have
+        have = systems.groupby("cc")[column].sum()
+        have = have / have.sum()
+        surplus = (have.sub(there, fill_value=0).clip(lower=0) / have).fillna(0)
+        if hosting == 0:  # homes are with their own country's systems
+            surplus[:] = 1.0
+        typical = systems.assign(weight=systems[column] * systems["cc"].map(surplus).fillna(0))
+        rows += network_rows("ZZ", hosting, typical, 0.0)
+        for cc, own in systems.assign(weight=systems[column]).groupby("cc"):
+            if own["weight"].sum() == 0:
+                if hosting == 1:
+                    continue
+                own = own.nlargest(FEW_SYSTEMS, "v4_addr").assign(weight=lambda few: few["v4_addr"])
+            short = max(0.0, 1 - have.get(cc, 0) / there[cc]) if hosting == 1 and cc in there else 0.0
+            rows += network_rows(cc, hosting, own, short)
+    rows.sort(key=lambda row: row[:3])
+    title = (
+        "Autonomous systems of hosts, by country and hosting. Shares in 1/100000 of the country's.\n"
+        "# asn 0: one of ZZ's, which is also taken for countries without rows."
+    )
+    return table(title, "country,hosting,asn,share", [",".join(map(str, row)) for row in rows])
+
+
+def network_rows(
+    cc: str, hosting: int, systems: pd.DataFrame, elsewhere: float
+) -> list[tuple[str, int, int, int]]:
+    weights = systems["weight"].to_numpy(dtype=float)
+    numbers = [0, *(int(asn) for asn in systems["asn"])]
+    shares = apportion(np.r_[elsewhere, weights / weights.sum() * (1 - elsewhere)], SHARE_UNITS)
+    return [(cc, hosting, asn, share) for asn, share in zip(numbers, shares, strict=True) if share > 0]
 
 
 def ipfs_mix(places: pd.DataFrame) -> pd.DataFrame:
@@ -301,6 +342,7 @@ def derive(datasets: Path) -> dict[str, str]:
         "mix_ipfs_2023.csv": derive_mix(
             "IPFS's addresses by country, city and hosting, 2023-W4.", ipfs_mix(places)
         ),
+        "networks.csv": derive_networks(datasets, ethereum),
         "world_outline.json": derive_outline(datasets),
     }
 

@@ -75,6 +75,8 @@ py::dict place(const World& world, NodeIndex node) {
   result["country"] = std::string(info.country);
   result["city"] = std::string(info.city);
   result["region"] = std::string(info.region);
+  result["asn"] = info.asn;
+  result["address"] = world.address(node);
   result["hosting"] = info.hosting;
   return result;
 }

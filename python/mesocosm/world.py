@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ipaddress
 import json
 import platform
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from . import _core, internet as internet_models
 from .analysis import Run, load
@@ -440,7 +442,13 @@ class Nodes:
         return Nodes(self.world, self.world._core.sample(self.indices, count))
 
     def where(
-        self, *, region: str | None = None, country: str | None = None, hosting: bool | None = None
+        self,
+        *,
+        region: str | None = None,
+        country: str | None = None,
+        hosting: bool | None = None,
+        asn: int | None = None,
+        prefix: str | None = None,
     ) -> Nodes:
         """Those whom the Internet model placed there; nobody in networks without places.
 
@@ -448,17 +456,32 @@ class Nodes:
                  Southeast Asia); "NA": all three of North America
         country  an ISO 3166 code, such as "DE"
         hosting  in data centres, or not
+        asn      the number of an autonomous system, such as 24940 (`places` has those that there are)
+        prefix   of IPv4 addresses, such as "11.8.0.0/16"
         """
+        within = _prefix(prefix)
         if region is not None:
             _one_of("Nodes.where", "region", region, (*REGIONS, "NA"))
-        places = [self.world._core.place(int(index)) for index in self.indices]
+        places = self._places()
         chosen = [
             (region is None or place["region"] == region or place["region"].startswith(f"{region}-"))
             and (country is None or place["country"] == country)
             and (hosting is None or place["hosting"] == hosting)
+            and (asn is None or place["asn"] == asn)
+            and (within is None or ipaddress.IPv4Address(place["address"]) in within)
             for place in places
         ]
         return Nodes(self.world, self.indices[np.asarray(chosen, dtype=bool)])
+
+    @property
+    def places(self) -> pd.DataFrame:
+        """Where they are, a row a node: country, city, region, hosting, asn (0: none), address; nothing on "real"."""
+        return pd.DataFrame(self._places(), index=self.indices)
+
+    def _places(self) -> list[dict[str, Any]]:
+        if self.world.backend == "real":
+            return []
+        return [self.world._core.place(int(index)) for index in self.indices]
 
     def subscribe(self, topic: str) -> None:
         """Subscribes all of them to a gossipsub topic."""
@@ -490,6 +513,15 @@ def _interval_ns(what: str, name: str, interval: Duration) -> int:
     if step <= 0:
         raise ConfigError(f"{what}: {name} must be longer than zero, not {interval!r}")
     return step
+
+
+def _prefix(prefix: str | None) -> ipaddress.IPv4Network | None:
+    if prefix is None:
+        return None
+    try:
+        return ipaddress.IPv4Network(prefix)
+    except ValueError as error:
+        raise ConfigError(f"Nodes.where: prefix: {error}") from None
 
 
 def _one_of(what: str, name: str, value: object, known: tuple[str, ...]) -> None:

@@ -247,7 +247,7 @@ class HostNetwork final : public Network {
 
 FlowNetwork::FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng,
                          const std::vector<hosts::Behind>& behind)
-    : directory_(model.hosts()),
+    : directory_(model),
       middleboxes_(behind, directory_, model, rng),
       links_(kernel, model, rng, faults_),
       tcp_(links_, [this](const flow::Connection& connection,

@@ -58,9 +58,14 @@ class UnreachableStream final : public ByteStream, private Timer {
 
 }  // namespace
 
+IpAddress Directory::first_v4(const PathModel& model, HostIndex host) {
+  const std::uint32_t address = model.address(host);
+  return IpAddress::v4(address != 0 ? address : kFirstV4 + host);
+}
+
 IpAddress Directory::address_v4(HostIndex host) const {
   const auto found = assigned_.find(host);
-  return found != assigned_.end() ? found->second.v4 : IpAddress::v4(kFirstV4 + host);
+  return found != assigned_.end() ? found->second.v4 : first_v4(model_, host);
 }
 
 IpAddress Directory::address_v6(HostIndex host) const {
@@ -83,7 +88,8 @@ HostIndex Directory::host_of(const IpAddress& address) const {
   const auto& octets = address.octets();
   HostIndex host = kNoHost;
   if (address.is_v4()) {
-    host = address.v4_host_order() - kFirstV4;
+    host = model_.host_of(address.v4_host_order());
+    if (host == kNoHost) host = address.v4_host_order() - kFirstV4;
   } else {
     std::uint32_t number = 0;
     for (std::size_t i = 12; i < 16; ++i) number = number << 8 | octets[i];

@@ -16,14 +16,16 @@
 
 namespace mesocosm::hosts {
 
-// Every host has one IPv4 and one IPv6 address: 1.0.0.1 + index and 2a00:: + 1 + index, unless assigned otherwise.
+// Every host has one IPv4 and one IPv6 address: the model's, or else 1.0.0.1 + index, and 2a00:: + 1 + index, unless
+// assigned otherwise.
 class Directory {
  public:
-  static constexpr HostIndex kNoHost = ~HostIndex{0};
+  static constexpr HostIndex kNoHost = PathModel::kNoHost;
   static constexpr Duration kResolveTime = 20ms;  // until a name is answered
 
-  explicit Directory(HostIndex hosts) : hosts_(hosts) {}
+  explicit Directory(const PathModel& model) : model_(model), hosts_(model.hosts()) {}
 
+  static IpAddress first_v4(const PathModel& model, HostIndex host);  // before any is assigned
   IpAddress address_v4(HostIndex host) const;
   IpAddress address_v6(HostIndex host) const;
   void assign_address(HostIndex host, const IpAddress& address);  // replaces the one of its version
@@ -44,6 +46,7 @@ class Directory {
     IpAddress v4, v6;
   };
 
+  const PathModel& model_;
   HostIndex hosts_;
   std::unordered_map<HostIndex, Addresses> assigned_;
   std::map<IpAddress, HostIndex> by_address_;  // of assigned addresses

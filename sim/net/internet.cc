@@ -96,6 +96,14 @@ Result<> Internet::load_facts(const std::string& data_folder) {
   if (!facts) return tl::unexpected(facts.error());
   facts_ = std::make_unique<Facts>(std::move(*facts));
   absorb(facts_->hash());
+  const std::string path = data_folder + "/networks.csv";
+  auto text = read_text_file(path);
+  if (!text) return tl::unexpected(text.error());
+  absorb(hash64(as_bytes(*text)));
+  auto networks = Networks::parse(std::move(*text), path);
+  if (!networks) return tl::unexpected(networks.error());
+  networks_ = std::make_unique<Networks>(std::move(*networks));
+  by_system_.resize(networks_->size());
   return {};
 }
 
@@ -264,6 +272,7 @@ HostIndex Internet::add_host() {
   Host host;
   if (facts_ != nullptr) {
     host = place.hosting ? draw_hosting_link(rng) : draw_home_link(*place.home, rng);
+    join_system(index, host, place);
   } else {
     host.access = {link_.up_bps, link_.down_bps, link_.queue, link_.queue};
     host.jitter_ns = static_cast<float>(link_.jitter.count());
@@ -285,6 +294,26 @@ std::size_t Internet::choose_place(HostIndex index, Rng& rng) const {
       std::upper_bound(places_.begin(), places_.end(), wanted,
                        [](double value, const Place& p) { return value < p.cumulative_share; });
   return std::min(static_cast<std::size_t>(place - places_.begin()), places_.size() - 1);
+}
+
+void Internet::join_system(HostIndex index, Host& host, const Place& place) {
+  Rng rng = rng_.fork("system", index);
+  host.system = networks_->draw(place.country, place.hosting, rng);
+  std::vector<HostIndex>& hosts = by_system_[host.system];
+  ranks_.push_back(static_cast<std::uint32_t>(hosts.size()));
+  hosts.push_back(index);
+}
+
+std::uint32_t Internet::address(HostIndex host) const {
+  if (networks_ == nullptr || ranks_[host] >= Networks::kHosts) return 0;
+  return Networks::address(at(host).system, ranks_[host]);
+}
+
+HostIndex Internet::host_of(std::uint32_t address) const {
+  Networks::Place place{};
+  if (networks_ == nullptr || !networks_->find(address, place)) return kNoHost;
+  const std::vector<HostIndex>& hosts = by_system_[place.system];
+  return place.rank < hosts.size() ? hosts[place.rank] : kNoHost;
 }
 
 Internet::Host Internet::draw_hosting_link(Rng& rng) {
@@ -323,8 +352,15 @@ HostInfo Internet::info(HostIndex index) const {
   MC_ASSERT(index < count_);
   const Host& host = at(premises(index));
   const Place& place = places_[host.place];
-  return {place.country, place.city,         place.region,         place.at,
-          place.hosting, host.access.up_bps, host.access.down_bps, Duration(host.last_mile_ns),
+  return {place.country,
+          place.city,
+          place.region,
+          networks_ != nullptr ? networks_->number(host.system) : 0,
+          place.at,
+          place.hosting,
+          host.access.up_bps,
+          host.access.down_bps,
+          Duration(host.last_mile_ns),
           host.loss};
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sim/net/facts.h"
+#include "sim/net/networks.h"
 #include "sim/net/path_model.h"
 #include "stack/base/result.h"
 #include "stack/base/rng.h"
@@ -74,6 +75,7 @@ struct HostInfo {
   std::string_view country;  // empty in synthetic networks, as are city and region
   std::string_view city;
   std::string_view region;  // of data/cities.csv, such as "EU"
+  std::uint32_t asn = 0;    // number of the autonomous system; 0 in synthetic networks
   GeoPoint at;
   bool hosting = true;
   double up_bps = 0;
@@ -83,7 +85,8 @@ struct HostInfo {
 };
 
 // Deterministic: host i depends on the configuration, the generator's seed and i; never on how many hosts
-// there are, on the order of calls or on what was drawn from `rng` before. 48 bytes a host.
+// there are, on the order of calls or on what was drawn from `rng` before; but for its address, which is the next
+// one of its system. 56 bytes a host.
 class Internet final : public PathModel {
  public:
   // `data_folder` holds the tables of data/; synthetic networks do not read it. Errors name the file and the
@@ -113,6 +116,8 @@ class Internet final : public PathModel {
   const AccessLink& access(HostIndex host) const override { return at(premises(host)).access; }
   // (median_from + median_to) * exp(sigma * z(u)), where z is the normal quantile, held within +-3.
   Duration jitter(HostIndex from, HostIndex to, double u) const override;
+  std::uint32_t address(HostIndex host) const override;
+  HostIndex host_of(std::uint32_t address) const override;
 
   static constexpr Duration kLoopback = 20us;
   static constexpr Duration kLan = 500us;
@@ -126,6 +131,7 @@ class Internet final : public PathModel {
     float jitter_ns = 0;  // median
     float loss = 0;
     std::uint16_t place = 0;
+    Networks::Index system = 0;  // measured models only
   };
   static_assert(sizeof(Host) == 48, "a million hosts are 48 MB");
 
@@ -158,6 +164,7 @@ class Internet final : public PathModel {
   void absorb(std::uint64_t value);
 
   std::size_t choose_place(HostIndex index, Rng& rng) const;
+  void join_system(HostIndex index, Host& host, const Place& place);
   static Host draw_hosting_link(Rng& rng);
   Host draw_home_link(const Country& country, Rng& rng) const;
   Duration base(HostIndex from, std::size_t site_from, HostIndex to, std::size_t site_to) const;
@@ -176,11 +183,14 @@ class Internet final : public PathModel {
   std::size_t sites_ = 0;
   std::vector<std::uint32_t> one_way_ns_;  // site by site
   std::unique_ptr<Facts> facts_;           // measured models only
+  std::unique_ptr<Networks> networks_;     // likewise
   double home_up_bps_ = 1e6;               // the least that homes have, measured models only
   double home_down_bps_ = 1e6;
   HostLink link_;  // synthetic models only
   std::vector<Duration> spokes_;
   std::vector<std::unique_ptr<Host[]>> chunks_;
+  std::vector<std::uint32_t> ranks_;               // of each host in its system
+  std::vector<std::vector<HostIndex>> by_system_;  // by rank
   HostIndex count_ = 0;
   std::vector<HostIndex> premises_;  // empty, or too short: the host's own
   std::uint64_t data_hash_ = 0;

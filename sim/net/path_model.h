@@ -42,6 +42,12 @@ class PathModel {
   // time, once for each path and epoch) and keeps packets of a path in order, so the model itself is
   // stateless.
   virtual Duration jitter(HostIndex from, HostIndex to, double u) const = 0;
+
+  // The host's own IPv4 address, in host byte order, and who has one; 0 and kNoHost where the model has no address
+  // for it, and sim/hosts numbers it.
+  static constexpr HostIndex kNoHost = ~HostIndex{0};
+  virtual std::uint32_t address(HostIndex) const { return 0; }
+  virtual HostIndex host_of(std::uint32_t) const { return kNoHost; }
 };
 
 }  // namespace mesocosm

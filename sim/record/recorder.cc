@@ -41,6 +41,9 @@ struct NodeRecord {
   char peer_id[64];
   char country[8];
   char city[48];
+  char region[8];
+  std::uint32_t asn;
+  char address[40];
   float latitude, longitude;
   char hosting[24];
   std::uint64_t up_bps, down_bps;
@@ -141,6 +144,9 @@ std::vector<TableSpec> schema(std::uint32_t rows) {
         {"peer_id", text, 64},
         {"country", text, 8},
         {"city", text, 48},
+        {"region", text, 8},
+        {"asn", u32},
+        {"address", text, 40},
         {"latitude", f32},
         {"longitude", f32},
         {"hosting", text, 24},
@@ -364,6 +370,9 @@ void Recorder::add_node(const NodeRow& node) {
   put(row.peer_id, node.peer_id);
   put(row.country, node.country);
   put(row.city, node.city);
+  put(row.region, node.region);
+  row.asn = node.asn;
+  put(row.address, node.address);
   row.latitude = node.latitude;
   row.longitude = node.longitude;
   put(row.hosting, node.hosting);

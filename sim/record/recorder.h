@@ -46,6 +46,9 @@ struct NodeRow {
   std::string_view peer_id = {};  // as text
   std::string_view country = {};  // ISO 3166 alpha-2, or empty
   std::string_view city = {};
+  std::string_view region = {};   // such as "EU"
+  std::uint32_t asn = 0;          // number of its autonomous system; 0: none
+  std::string_view address = {};  // IP
   float latitude = 0;             // degrees north
   float longitude = 0;            // degrees east
   std::string_view hosting = {};  // such as "cloud" or "residential"

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "sim/hosts/directory.h"
 #include "sim/record/metric_sampler.h"
 #include "sim/record/recorder.h"
 #include "sim/run/flow_backend.h"
@@ -234,6 +235,11 @@ HostInfo World::place(NodeIndex node) const {
   return internet_ != nullptr ? internet_->info(node) : HostInfo{};
 }
 
+std::string World::address(NodeIndex node) const {
+  const_cast<World*>(this)->member(node);
+  return internet_ != nullptr ? hosts::Directory::first_v4(*internet_, node).to_string() : "";
+}
+
 void World::observe(const Observation& observation) {
   metrics_every_ = observation.metrics_every;
   const auto usable = [](auto&& result) {
@@ -322,6 +328,10 @@ void World::record_place(NodeIndex index) {
   row.peer_id = id;
   row.country = info.country;
   row.city = info.city;
+  row.region = info.region;
+  row.asn = info.asn;
+  const std::string ip = address(index);
+  row.address = ip;
   row.latitude = static_cast<float>(info.at.lat);
   row.longitude = static_cast<float>(info.at.lon);
   row.hosting = info.hosting ? "hosting" : "residential";

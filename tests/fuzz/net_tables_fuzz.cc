@@ -7,6 +7,7 @@
 
 #include "sim/net/csv.h"
 #include "sim/net/facts.h"
+#include "sim/net/networks.h"
 #include "stack/base/assert.h"
 #include "stack/base/bytes.h"
 
@@ -32,8 +33,14 @@ FactsText tables_with(std::uint8_t which, std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const std::uint8_t which = data[0] % 5;
+  const std::uint8_t which = data[0] % 6;
   const std::string_view text = as_text({data + 1, size - 1});
+  if (which == 5) {
+    const auto networks = Networks::parse(std::string(text), "networks");
+    Rng rng(1);
+    if (networks) MC_ASSERT(networks->draw("AA", true, rng) < networks->size());
+    return 0;
+  }
   const auto facts = Facts::parse(tables_with(which, text));
   if (!facts) {
     MC_ASSERT(facts.error().code == ErrorCode::bad_encoding && !facts.error().detail.empty());

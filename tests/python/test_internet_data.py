@@ -91,6 +91,13 @@ def test_tables_are_whole(model):
     assert (DATA / "world_outline.json").stat().st_size < 40_000
 
 
+def test_networks_have_whole_shares():
+    networks = table("networks.csv")
+    assert (networks.groupby(["country", "hosting"])["share"].sum() == 100_000).all()
+    assert not ((networks["country"] == "ZZ") & (networks["asn"] == 0)).any()
+    assert not networks.duplicated(["country", "hosting", "asn"]).any()
+
+
 def test_round_trips_equal_the_core_s(model):
     # The same values stand in tests/unit/net_test.cc.
     rtt = model.between_cities()

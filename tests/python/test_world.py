@@ -224,6 +224,34 @@ def test_regions() -> None:
     assert len(world.nodes - american) == 300 - len(american)
 
 
+def test_systems_and_prefixes() -> None:
+    world = mc.World(seed=1)
+    nodes = world.add(400, mc.GossipSub())
+    places = nodes.places
+    assert list(places.columns) == ["country", "city", "region", "asn", "address", "hosting"]
+    assert places.address.is_unique and (places.asn > 0).all()
+    asn = int(places.asn.mode()[0])
+    system = nodes.where(asn=asn)
+    assert len(system) == (places.asn == asn).sum() > 10
+    first = places.address[places.asn == asn].iloc[0].split(".")
+    prefix = f"{first[0]}.{int(first[1]) // 4 * 4}.0.0/14"
+    assert list(nodes.where(prefix=prefix).indices) == list(system.indices)
+    assert 0 < len(nodes.where(prefix=f"{first[0]}.{first[1]}.0.0/16")) < len(system)
+    for wrong in ("11.0.0.0/33", "11.0.0.1/8", "here"):
+        with pytest.raises(mc.ConfigError, match="Nodes.where: prefix: "):
+            nodes.where(prefix=wrong)
+
+
+def test_the_record_says_where_nodes_are() -> None:
+    world = mc.World(seed=1)
+    nodes = world.add(5, mc.GossipSub())
+    run = world.run("1s")
+    for column in ("region", "asn", "address"):
+        assert list(run.nodes[column]) == list(nodes.places[column])
+    uniform = mc.World(internet=mc.internet.uniform())
+    assert list(uniform.add(2, mc.GossipSub()).places.address) == ["1.0.0.1", "1.0.0.2"]
+
+
 def test_groups() -> None:
     world = mc.World(seed=1)
     nodes = world.add(50, mc.GossipSub())

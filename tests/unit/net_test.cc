@@ -12,6 +12,7 @@
 #include "sim/net/csv.h"
 #include "sim/net/facts.h"
 #include "sim/net/internet.h"
+#include "sim/net/networks.h"
 #include "tests/source_path.h"
 
 using namespace mesocosm;
@@ -386,4 +387,62 @@ TEST_CASE("Own places use the measured paths and links", "[net]") {
                      ms(internet.info(town_host).last_mile + internet.info(farm_host).last_mile);
   CHECK(rtt > 80);  // across the Atlantic
   CHECK(rtt < 120);
+}
+
+TEST_CASE("Autonomous systems are drawn by a country's shares, and elsewhere is ZZ", "[net]") {
+  const std::string text =
+      "country,hosting,asn,share\nAA,0,7,1\nAA,0,3,3\nAA,1,0,1\nAA,1,9,1\nZZ,0,3,1\nZZ,1,7,1\nZZ,1,5,1\n";
+  const auto networks = Networks::parse(text, "networks.csv");
+  REQUIRE(networks);
+  CHECK(networks->size() == 4);
+  Rng rng(1);
+  const auto share = [&](std::string_view country, bool hosting, std::uint32_t number) {
+    int count = 0;
+    for (int i = 0; i < 10'000; ++i)
+      count += networks->number(networks->draw(country, hosting, rng)) == number;
+    return count / 10'000.0;
+  };
+  CHECK(share("AA", false, 3) == Approx(0.75).margin(0.02));
+  CHECK(share("AA", true, 9) == Approx(0.5).margin(0.02));
+  CHECK(share("AA", true, 5) == Approx(0.25).margin(0.02));
+  CHECK(share("BB", true, 7) == Approx(0.5).margin(0.02));
+  CHECK(share("BB", false, 3) == 1);
+}
+
+TEST_CASE("Tables of autonomous systems that make no sense are refused", "[net]") {
+  const auto error = [](const std::string& rows) {
+    return Networks::parse("country,hosting,asn,share\n" + rows, "n").error().detail;
+  };
+  CHECK(error("ZZ,0,3,1\n") == "n: no row ZZ,1");
+  CHECK(error("AA,0,3,1\nZZ,1,3,1\n") == "n: no row ZZ,0");
+  CHECK(error("ZZ,0,0,1\n") == "n:2: column 'asn': ZZ has no elsewhere: '0'");
+  CHECK(error("ZZ,1,3,1\nZZ,0,3,1\n") == "n:3: column 'country': not in order of country and hosting: 'ZZ'");
+  CHECK(error("ZZ,2,3,1\n").find("n:2: column 'hosting'") == 0);
+  CHECK(error("ZZ,0,3,0\n").find("n:2: column 'share'") == 0);
+}
+
+TEST_CASE("Each host has an address in its system's prefix", "[net]") {
+  const Internet internet = with_hosts(MeasuredMix{"ethereum_2025"}, 5000);
+  std::map<std::uint32_t, std::set<std::uint32_t>> prefixes;  // of each system
+  std::set<std::uint32_t> addresses;
+  int hetzner = 0, quarter = 0;
+  for (HostIndex host = 0; host < 5000; ++host) {
+    const std::uint32_t address = internet.address(host);
+    const std::uint32_t asn = internet.info(host).asn;
+    CHECK(internet.host_of(address) == host);
+    addresses.insert(address);
+    prefixes[asn].insert(address >> 18);
+    if (asn == 24940) {
+      ++hetzner;
+      quarter += (address >> 16 & 3) == 2;
+    }
+  }
+  CHECK(addresses.size() == 5000);
+  CHECK(prefixes.size() > 300);
+  for (const auto& [asn, prefix] : prefixes) CHECK(prefix.size() == 1);
+  CHECK(hetzner / 5000.0 == Approx(1981.0 / 17'351).margin(0.015));  // as it was counted
+  CHECK(quarter * 4.0 / hetzner == Approx(1).margin(0.05));
+  CHECK(internet.host_of(0x0b000000 + 77) == PathModel::kNoHost);
+  CHECK(internet.host_of(0x01000001) == PathModel::kNoHost);
+  CHECK(with_hosts(UniformLatency{}, 2).address(1) == 0);
 }
