@@ -76,7 +76,7 @@ py::dict place(const World& world, NodeIndex node) {
   result["city"] = std::string(info.city);
   result["region"] = std::string(info.region);
   result["asn"] = info.asn;
-  result["address"] = world.address(node);
+  result["address"] = world.ip(node);
   result["hosting"] = info.hosting;
   return result;
 }

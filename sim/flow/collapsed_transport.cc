@@ -195,6 +195,7 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   bool end(Error error);
   bool tell_streams();
   Clock& clock() const { return transport_.env_.clock; }
+  const CollapsedSecurity& security() const { return kCollapsedSecurities[security_]; }
 
   CollapsedTransport& transport_;
   flow::Connection& tcp_;
@@ -202,12 +203,12 @@ class CollapsedConnection final : public Connection, private ByteStream::Events 
   CollapsedStream* streams_ = nullptr;  // in order of opening
   Watch* watch_ = nullptr;
   std::unique_ptr<Phase> phase_;
-  std::unique_ptr<Keepalive> keepalive_;  // null: there is none
-  const CollapsedSecurity* security_ = nullptr;
+  std::unique_ptr<Keepalive> keepalive_;    // null: there is none
   std::uint64_t turn_ = ~std::uint64_t{0};  // of the last message sent: later ones share its sealed frame
   std::uint32_t turn_stream_ = 0;
   std::uint32_t next_number_;
   std::uint8_t side_;
+  std::uint8_t security_ = 0;  // of kCollapsedSecurities
   State state_ = State::connecting;
   bool deferred_ = false;
   bool goodbye_due_ = false;
@@ -381,7 +382,7 @@ void CollapsedConnection::on_writable() {
 // Offers the next security protocol, as multistream does; the last one with the hello behind it.
 void CollapsedConnection::offer() {
   const SecurityProtocol protocol = transport_.securities_[phase_->offers];
-  security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
+  security_ = static_cast<std::uint8_t>(protocol);
   std::uint32_t wire = messages()[kOffer] - (phase_->offers++ == 0 ? 0 : Costs::kMultistream);
   auto value = static_cast<std::uint32_t>(protocol);
   phase_->next_message = kAnswer;
@@ -403,7 +404,7 @@ bool CollapsedConnection::take_offer(std::uint32_t value) {
     if (ahead) tcp_.finish(side_);  // what was behind it makes no sense; the dialer ends it
     return true;
   }
-  security_ = &kCollapsedSecurities[static_cast<std::size_t>(protocol)];
+  security_ = static_cast<std::uint8_t>(protocol);
   std::uint32_t wire = messages()[kAnswer] - (first ? 0 : Costs::kMultistream);
   phase_->next_message = kHello;
   if (!ahead) {
@@ -443,7 +444,7 @@ bool CollapsedConnection::take_answer(flow::Chunk& message) {
     offer();
     return true;
   }
-  fail({ErrorCode::negotiation_failed, "the peer does not speak " + std::string(security_->id)});
+  fail({ErrorCode::negotiation_failed, "the peer does not speak " + std::string(security().id)});
   return false;
 }
 
@@ -468,7 +469,7 @@ bool CollapsedConnection::take_message(std::size_t number, flow::Chunk& message)
 }
 
 const CollapsedSecurity::Messages& CollapsedConnection::messages() const {
-  return phase_->early_muxer ? security_->early : security_->late;
+  return phase_->early_muxer ? security().early : security().late;
 }
 
 std::uint32_t CollapsedConnection::early_flag() const { return phase_->early_muxer ? kEarlyMuxer : 0; }
@@ -477,7 +478,7 @@ void CollapsedConnection::opened() {
   state_ = State::open;
   info_.local = Multiaddr::tcp(transport_.network_.local(tcp_, side_));
   if (info_.remote.empty()) info_.remote = Multiaddr::tcp(transport_.network_.remote(tcp_, side_));
-  info_.security = security_->id;
+  info_.security = security().id;
   info_.muxer = kMuxer;
   info_.early_muxer = phase_->early_muxer;
   if (transport_.keepalive_ > Duration::zero()) {
@@ -738,14 +739,14 @@ std::unique_ptr<Stream> CollapsedConnection::open(std::span<const ProtocolId> of
 void CollapsedConnection::send(Kind kind, std::uint32_t number, Bytes data, std::size_t payload,
                                std::uint32_t value) {
   if (state_ != State::open && state_ != State::closing) return;
-  std::uint32_t wire = framed(payload, *security_);
+  std::uint32_t wire = framed(payload, security());
   // What leaves in one turn shares sealed frames, and a stream's data share Yamux frames; its FIN has its own.
   const std::uint64_t turn = transport_.network_.kernel().events();
   if (turn == turn_) {
-    wire -= security_->frame;
+    wire -= security().frame;
     if (number == turn_stream_ && kind != Kind::finish && kind != Kind::ping) wire -= Costs::kYamuxHeader;
   }
-  if (kind == Kind::goodbye) wire += security_->farewell;
+  if (kind == Kind::goodbye) wire += security().farewell;
   turn_ = turn;
   turn_stream_ = number;
   wire = std::max(1u, wire);

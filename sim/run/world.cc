@@ -235,7 +235,7 @@ HostInfo World::place(NodeIndex node) const {
   return internet_ != nullptr ? internet_->info(node) : HostInfo{};
 }
 
-std::string World::address(NodeIndex node) const {
+std::string World::ip(NodeIndex node) const {
   const_cast<World*>(this)->member(node);
   return internet_ != nullptr ? hosts::Directory::first_v4(*internet_, node).to_string() : "";
 }
@@ -330,8 +330,8 @@ void World::record_place(NodeIndex index) {
   row.city = info.city;
   row.region = info.region;
   row.asn = info.asn;
-  const std::string ip = address(index);
-  row.address = ip;
+  const std::string address = ip(index);
+  row.address = address;
   row.latitude = static_cast<float>(info.at.lat);
   row.longitude = static_cast<float>(info.at.lon);
   row.hosting = info.hosting ? "hosting" : "residential";

@@ -92,7 +92,7 @@ class World {
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
-  std::string address(NodeIndex node) const;                                          // IPv4; on "real": none
+  std::string ip(NodeIndex node) const;                                               // IPv4; on "real": none
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
   // The processes that run it, and which of them this one is.

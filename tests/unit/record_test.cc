@@ -163,7 +163,7 @@ TEST_CASE("a run's file holds its rows and attributes", "[record]") {
   CHECK(field<std::uint8_t>(connections, 17) == 1);  // outbound
   CHECK(field<std::uint32_t>(connections, 19 + 12) == kUnknownNode);
   CHECK(field<std::uint8_t>(connections, 19 + 18) == 2);  // why
-  CHECK(rows_of(file.path, "nodes").size() == 3 * 196);
+  CHECK(rows_of(file.path, "nodes").size() == 3 * 248);
   CHECK(rows_of(file.path, "mesh").size() == 19);
   CHECK(rows_of(file.path, "bytes").size() == 30);
   CHECK(rows_of(file.path, "samples").size() == 18);
