@@ -7,7 +7,8 @@
 
 #include "sim/mpi/ranks.h"
 
-#include <cstdlib>
+#include <cstdio>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sim/record/table_file.h"
 #include "sim/run/world.h"
 #include "tests/source_path.h"
 
@@ -84,9 +86,10 @@ class SocketRanks final : public Ranks {
 struct Plan {
   InternetConfig internet = MeasuredMix{"ethereum_2025"};
   TransportKind transport = TransportKind::tcp;
-  bool cut = false;        // half from half, and healed
-  int publish_alone = -1;  // a process where the script publishes once more
-  int fail_in = -1;        // a process where a scripted action throws
+  bool cut = false;         // half from half, and healed
+  int publish_alone = -1;   // a process where the script publishes once more
+  int fail_in = -1;         // a process where a scripted action throws
+  std::string record = {};  // where it is kept; empty: nowhere
 };
 
 // Runs the plan and returns the fingerprint.
@@ -99,7 +102,7 @@ std::uint64_t run(const Plan& plan, std::unique_ptr<Ranks> ranks) {
   std::vector<NodeIndex> all;
   for (NodeIndex i = 0; i < kNodes; ++i) all.push_back(world->add_node(kind));
   try {
-    world->start("", "{}");
+    world->start(plan.record, "{}");
     for (NodeIndex node : all) world->subscribe(node, "blocks");
     world->bootstrap(world->overlay(all, 5), 1s);
     const auto publish = [&] { world->publish_random(world->sample(all, 1).front(), "blocks", 20'000); };
@@ -185,6 +188,32 @@ TEST_CASE("several processes run the same World as one, event for event", "[worl
   const std::uint64_t alone = run(plan, nullptr);
   CHECK(run_with(2, plan) == alone);
   CHECK(run_with(3, plan) == alone);
+}
+
+TEST_CASE("the record of several processes has the rows of one's", "[world][packet][ranks]") {
+  const std::string path = "/tmp/mesocosm_ranks_test_" + std::to_string(::getpid()) + ".h5";
+  const auto tables = [&](std::uint32_t processes) {
+    if (processes == 1) {
+      run({.record = path}, nullptr);
+    } else {
+      run_with(processes, {.record = path});
+    }
+    std::map<std::string, std::vector<std::uint8_t>> rows;
+    for (const char* const table :
+         {"messages", "deliveries", "duplicates", "mesh", "connections", "counters"}) {
+      rows[table] = TableFile::read_rows(path, table).value();
+    }
+    CHECK(TableFile::read_attribute(path, "ended").value() == "complete");
+    std::remove(path.c_str());
+    return rows;
+  };
+  const auto alone = tables(1);
+  CHECK(alone.at("deliveries").size() == 4 * (kNodes - 1) * 20);  // bytes a row
+  const auto together = tables(2);
+  for (const auto& [table, rows] : alone) {
+    INFO(table);
+    CHECK(together.at(table) == rows);
+  }
 }
 
 TEST_CASE("a process that fails ends the others, which say why", "[world][packet][ranks]") {
