@@ -98,7 +98,11 @@ class Start {
 }  // namespace
 
 bool Gates::leave(Time now, HostIndex from, ns3::Ptr<ns3::Packet>& packet, HostIndex& to) {
-  return pass([&](const NatPacket& as) { return last_ = boxes_.leave(now, from, as); }, from, packet, to);
+  const auto through = [&](const NatPacket& as) {
+    last_ = as;
+    return last_passage_ = boxes_.leave(now, from, as);
+  };
+  return pass(through, from, packet, to);
 }
 
 bool Gates::arrive(Time now, HostIndex from, ns3::Ptr<ns3::Packet>& packet, HostIndex& to) {

@@ -22,8 +22,9 @@ class Gates {
   bool leave(Time now, HostIndex from, ns3::Ptr<ns3::Packet>& packet, HostIndex& to);
   bool arrive(Time now, HostIndex from, ns3::Ptr<ns3::Packet>& packet, HostIndex& to);
 
-  // What became of the last packet that left.
-  const Passage& last() const { return last_; }
+  // The last packet that left, as it was before, and what became of it.
+  const NatPacket& last() const { return last_; }
+  const Passage& last_passage() const { return last_passage_; }
 
  private:
   // A datagram's later fragments have no ports: they share the fate of the first.
@@ -33,7 +34,8 @@ class Gates {
   bool pass(const Pass& through, HostIndex at, ns3::Ptr<ns3::Packet>& packet, HostIndex& to);
 
   hosts::Middleboxes& boxes_;
-  Passage last_;
+  NatPacket last_;
+  Passage last_passage_;
   std::map<Fragment, Passage> fragments_;
 };
 

@@ -239,7 +239,7 @@ class HostNetwork final : public Network {
     // the acknowledgement for one of the future.
     socket->Connect(host == host_ && !gated ? to_ns3({loopback(), to.port}) : to_ns3(to));
     TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
-    if (gated ? refused_behind_gates() : refuses(host, to.port)) {
+    if (gated ? refused_behind_gates(to) : refuses(host, to.port)) {
       end.refuse_after(network_.links.round_trip(host_, host));
     }
     return end.stream(events);
@@ -282,8 +282,10 @@ class HostNetwork final : public Network {
   }
 
   // Whether the SYN that was just sent will be refused, by a middlebox or by whom it lets it through to.
-  bool refused_behind_gates() const {
-    const auto& sent = network_.gates.last();
+  bool refused_behind_gates(const Endpoint& to) const {
+    if (!network_.gates.last().opens() || network_.gates.last().destination != to)
+      return false;  // it waits in a queue
+    const auto& sent = network_.gates.last_passage();
     if (sent.action != NatAction::forward) return sent.action == NatAction::refuse;
     const auto there = network_.middleboxes.judge(network_.kernel.now(), host_, sent.host, sent.packet);
     if (there.action != NatAction::forward) return there.action == NatAction::refuse;

@@ -110,7 +110,9 @@ class KernelBox:
         payload = os.urandom(8)
         sender.sendto(payload, to)
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        over = False
+        while not over:
+            over = time.monotonic() >= deadline  # and then looks once more, if this process was kept waiting
             for (_, host, port), each in listening.items():
                 try:
                     data, seen = each.recvfrom(64)

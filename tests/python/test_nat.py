@@ -64,7 +64,10 @@ def test_identify_tells_the_mapped_address_and_listens_on_the_private_one(
     backend: str, stack: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "lines.log"
-    world = mc.World(backend=backend, stack=stack, log="identify=debug,swarm=info", log_file=log)
+    internet = mc.internet.uniform("20ms")
+    world = mc.World(
+        backend=backend, stack=stack, internet=internet, log="identify=debug,swarm=info", log_file=log
+    )
     public = world.add(1, mc.Node())
     home = world.add(1, mc.Node(), behind=mc.Nat.symmetric())
     dial(world, [(home, public)])
