@@ -6,6 +6,7 @@
 
 #include "sim/packet/packet_network.h"
 #include "sim/run/kernel_backend.h"
+#include "stack/base/assert.h"
 
 namespace mesocosm {
 namespace {
@@ -42,7 +43,10 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
 
   // --- RankedRun::Ground
   Time next_event() override { return kernel_.next_event(); }
-  void arrive(const hosts::Crossing& crossing) override { network_->arrive(crossing); }
+  void arrive(const hosts::Crossing& crossing) override {
+    MC_ASSERT(crossing.first_in >= granted_);  // else the lookahead was no bound, and the past would change
+    network_->arrive(crossing);
+  }
   void arrive(const hosts::Listening& listening) override { network_->arrive(listening); }
 
   const PathModel& internet_;
