@@ -15,6 +15,7 @@ import numpy as np
 
 NODE = [
     ("index", "<u4"), ("peer_hash", "<u8"), ("peer_id", "S64"), ("country", "S8"), ("city", "S48"),
+    ("region", "S8"), ("asn", "<u4"), ("address", "S40"),
     ("latitude", "<f4"), ("longitude", "<f4"), ("hosting", "S24"), ("up_bps", "<u8"), ("down_bps", "<u8"),
     ("last_mile_ns", "<i8"), ("joined_ns", "<i8"),
 ]  # fmt: skip
@@ -113,7 +114,10 @@ def gossip(
     tables["counter_names"] = [("delivered",), ("duplicate",)]
     for node in range(nodes):
         city, country, latitude, longitude, _ = PLACES[at[node]]
-        place = (country, city, latitude, longitude) if places else ("", "", float("nan"), float("nan"))
+        nowhere = ("", "", "", 0, "", float("nan"), float("nan"))
+        place = (
+            (country, city, "", 64512, f"192.0.2.{node % 256}", latitude, longitude) if places else nowhere
+        )
         cloud = rng.random() < 0.6
         tables["nodes"].append(
             (node, 1000 + node, f"12D3KooW{node:044d}", *place, "cloud" if cloud else "residential")

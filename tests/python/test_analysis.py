@@ -11,7 +11,7 @@ from mesocosm.analysis import load, percentile, statistics
 from mesocosm.errors import ConfigError
 
 S = 1_000_000_000
-PLACE = ("DE", "Berlin", 52.5, 13.4, "cloud", 10**9, 2 * 10**9, 400_000)
+PLACE = ("DE", "Berlin", "EU", 64512, "192.0.2.1", 52.5, 13.4, "cloud", 10**9, 2 * 10**9, 400_000)
 
 
 @pytest.fixture(scope="module")
