@@ -468,19 +468,20 @@ class Nodes:
             and (country is None or place["country"] == country)
             and (hosting is None or place["hosting"] == hosting)
             and (asn is None or place["asn"] == asn)
-            and (within is None or ipaddress.IPv4Address(place["address"]) in within)
+            and (
+                within is None
+                or (place["address"] != "" and ipaddress.IPv4Address(place["address"]) in within)
+            )
             for place in places
         ]
         return Nodes(self.world, self.indices[np.asarray(chosen, dtype=bool)])
 
     @property
     def places(self) -> pd.DataFrame:
-        """Where they are, a row a node: country, city, region, hosting, asn (0: none), address; nothing on "real"."""
+        """Where they are, a row a node: country, city, region, hosting, asn (0: none), address; on "real" nowhere."""
         return pd.DataFrame(self._places(), index=self.indices)
 
     def _places(self) -> list[dict[str, Any]]:
-        if self.world.backend == "real":
-            return []
         return [self.world._core.place(int(index)) for index in self.indices]
 
     def subscribe(self, topic: str) -> None:

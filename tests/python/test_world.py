@@ -237,6 +237,8 @@ def test_systems_and_prefixes() -> None:
     prefix = f"{first[0]}.{int(first[1]) // 4 * 4}.0.0/14"
     assert list(nodes.where(prefix=prefix).indices) == list(system.indices)
     assert 0 < len(nodes.where(prefix=f"{first[0]}.{first[1]}.0.0/16")) < len(system)
+    real = mc.World(backend="real").add(3, mc.GossipSub())
+    assert len(real.where(country="DE")) == len(real.where(prefix="0.0.0.0/0")) == 0 and len(real.places) == 3
     for wrong in ("11.0.0.0/33", "11.0.0.1/8", "here"):
         with pytest.raises(mc.ConfigError, match="Nodes.where: prefix: "):
             nodes.where(prefix=wrong)
