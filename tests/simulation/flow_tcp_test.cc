@@ -362,7 +362,10 @@ std::uint64_t rough_weather(std::uint64_t seed, double loss, double bps) {
             Duration(static_cast<std::int64_t>(rng.below(300'000'000))));
     if (rng.chance(0.3)) {
       net.network.faults().heal(isolated[to]);
-      if (rng.chance(0.5)) isolated[to] = net.network.faults().add(cut({to}, {0, 1, 2, 3, 4, 5}));
+      const bool both_ways = rng.chance(0.4), inwards = rng.chance(0.5);
+      const Fault fault = inwards ? cut({0, 1, 2, 3, 4, 5}, {to}, FaultEffect::blackhole, both_ways)
+                                  : cut({to}, {0, 1, 2, 3, 4, 5}, FaultEffect::blackhole, both_ways);
+      if (rng.chance(0.5)) isolated[to] = net.network.faults().add(fault);
     }
   }
   net.network.faults().heal_all();
