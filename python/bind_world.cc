@@ -129,6 +129,8 @@ void bind_world(py::module_& module) {
       .def("put_behind", [](World& w, const py::dict& box,
                             const Indices& nodes) { w.put_behind(nat_from(box), span_of(nodes)); })
       .def_property_readonly("size", &World::size)
+      .def("capture", [](World& w, const Indices& nodes, const std::string& folder,
+                         bool keys) { w.capture(span_of(nodes), folder, keys); })
       .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })
       .def("place", &place)
       .def("start", &World::start)

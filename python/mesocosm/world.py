@@ -108,6 +108,15 @@ class World:
         path = "-" if file is None else str(file)
         self._core.observe(self._metrics_every_ns, levels, path, format, self._scrape_page)
 
+    def capture(self, nodes: Nodes, folder: str | Path, *, keys: bool = False) -> None:
+        """Before the run: write what nodes see on their links to FOLDER/node-INDEX.pcapng, for Wireshark and tshark.
+
+        keys  also write the keys that decrypt it: Wireshark finds them in the file (TLS; for Noise's, docs/captures.md)
+        Existing files are replaced. Raises ConfigError for a folder or file that cannot be written, on "real", and on
+        the collapsed stack, which sends no packets. See docs/captures.md.
+        """
+        self._core.capture(nodes.indices, str(folder), keys)
+
     # --- building ------------------------------------------------------------------------------------------------
 
     def add(self, count: int, node: Node | GossipSub, *, behind: Firewall | None = None) -> Nodes:

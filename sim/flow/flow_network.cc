@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/capture/ip_packet.h"
+#include "sim/flow/segments.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm {
@@ -84,6 +86,7 @@ struct Parcel final : Timer {
   void on_timer() override;
   void send();
   bool passes(bool in);
+  void capture(HostIndex host, capture::PacketDirection direction) const;
 
   Parcel* next = nullptr;
   FlowNetwork* network = nullptr;
@@ -147,6 +150,7 @@ void DatagramSocket::send(const Endpoint& to, Bytes payload) {
 void Parcel::send() {
   Links& links = network->links_;
   gated = network->middleboxes_.crosses(from_host, to_host, to.ip);
+  if (network->captures_ != nullptr) capture(from_host, capture::PacketDirection::out);
   if (gated && !passes(false)) return done();
   Time fifo{};
   const Departure departure =
@@ -165,6 +169,7 @@ void Parcel::on_timer() {
     return links.kernel().arm(*this, place.at);
   }
   links.kernel().absorb(std::uint64_t{to_host} << 32 | wire);
+  if (network->captures_ != nullptr) capture(to_host, capture::PacketDirection::in);
   const auto found = network->sockets_.find(socket_key(to_host, to.port, !to.ip.is_v4()));
   DatagramSocket* const socket = found != network->sockets_.end() ? found->second : nullptr;
   Bytes taken = std::move(payload);
@@ -185,6 +190,12 @@ bool Parcel::passes(bool in) {
   to = passage.packet.destination;
   to_host = passage.host;
   return true;
+}
+
+void Parcel::capture(HostIndex host, capture::PacketDirection direction) const {
+  if (from_host == to_host || !network->captures_->wants(host)) return;
+  network->captures_->packet(host, network->kernel().now(), direction,
+                             capture::udp_packet(from, to, payload));
 }
 
 class HostNetwork final : public Network {
@@ -284,6 +295,12 @@ flow::Connection& FlowNetwork::connect(HostIndex from, std::uint16_t from_port, 
                                        const Endpoint& dialed) {
   const bool gated = !dialed.ip.is_loopback() && middleboxes_.crosses(from, to, dialed.ip);
   return tcp_.connect(from, from_port, to, dialed.port, !dialed.ip.is_v4(), gated ? &dialed : nullptr);
+}
+
+void FlowNetwork::capture(capture::Captures& captures) {
+  captures_ = &captures;
+  segments_ = std::make_unique<flow::Segments>(captures, *this);
+  tcp_.capture(*segments_);
 }
 
 Endpoint FlowNetwork::local(const flow::Connection& connection, int side) const {

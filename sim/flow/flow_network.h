@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sim/capture/captures.h"
 #include "sim/faults/faults.h"
 #include "sim/flow/tcp.h"
 #include "sim/hosts/directory.h"
@@ -20,6 +21,7 @@ namespace mesocosm {
 namespace flow {
 class HostNetwork;
 class DatagramSocket;
+class Segments;
 struct Parcel;
 }  // namespace flow
 
@@ -56,6 +58,9 @@ class FlowNetwork : private flow::Gates {
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }
   std::size_t connections() const { return tcp_.connections(); }  // both ends counted as one
 
+  // From now on writes what captured hosts send and receive. Before anything is sent; `captures` must outlive it.
+  void capture(capture::Captures& captures);
+
   // For transports of this folder.
   flow::Tcp& tcp() { return tcp_; }
   Kernel& kernel() { return links_.kernel(); }
@@ -86,6 +91,8 @@ class FlowNetwork : private flow::Gates {
   hosts::Middleboxes middleboxes_;
   hosts::Links links_;
   flow::Tcp tcp_;
+  capture::Captures* captures_ = nullptr;  // null: nothing is captured
+  std::unique_ptr<flow::Segments> segments_;
   std::unique_ptr<hosts::Pool<flow::Parcel>> parcels_;
   std::unordered_map<std::uint64_t, flow::DatagramSocket*> sockets_;  // looked up, never iterated
   std::unordered_map<const flow::Connection*, Seen> seen_;            // looked up, never iterated

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/flow/segments.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm::flow {
@@ -234,11 +235,15 @@ void Tcp::send_control(Connection& connection, int side, bool syn, bool ack, boo
   burst.ack = ack;
   burst.rst = rst;
   burst.sent = pipe.last_sent = now();
-  if (connection.gated_ && !passes_out(connection, burst)) return control_lost(burst);
+  if (connection.gated_ && !passes_out(connection, burst)) {
+    if (segments_ != nullptr) segments_->departed(burst, 0, {now(), now(), 0, 1, 0});
+    return control_lost(burst);
+  }
   const std::uint32_t wire = syn ? M::kControl : rst ? kRstWire : M::kHeaders;
   const Path path{Duration(pipe.one_way_ns), pipe.loss};
   const Departure departure =
       links_.depart(connection.host_[side], connection.host_[1 - side], wire, 1, path, pipe.fifo);
+  if (segments_ != nullptr) segments_->departed(burst, 0, departure);
   if (departure.refused && !rst) bounce(connection, side);
   if (departure.lost > 0) return control_lost(burst);
   burst.packets = 1;
@@ -253,6 +258,7 @@ void Tcp::bounce(Connection& connection, int side) {
   Burst& burst = new_burst(connection, 1 - side);
   burst.rst = 1;
   burst.wire = kRstWire;
+  if (segments_ != nullptr) segments_->bounced(burst);
   burst.state = Burst::State::delivering;
   links_.kernel().arm_after(burst, way(connection, side) + way_back(connection, side));
 }
@@ -479,6 +485,7 @@ void Tcp::depart(Burst& burst, std::uint32_t payload) {
     departure =
         links_.depart(connection.host_[side], connection.host_[1 - side], wire, packets, path, pipe.fifo);
   }
+  if (segments_ != nullptr) segments_->departed(burst, payload, departure);
   if (departure.refused) bounce(connection, side);
   const std::uint32_t lost =
       departure.lost >= packets ? payload : std::min(payload, departure.lost * M::kMss);
@@ -559,6 +566,7 @@ void Tcp::delivered(Burst& burst) {
   Connection& connection = *burst.connection;
   const int side = burst.side, to = 1 - side;
   links_.kernel().absorb(std::uint64_t{connection.host_[to]} << 32 | burst.wire);
+  if (segments_ != nullptr) segments_->delivered(burst);
   if (burst.syn || burst.ack || burst.rst) return control_delivered(burst);
   const bool opens = !connection.accepted_;  // the handshake's last segment was lost
   if (opens) accept(connection);
@@ -567,6 +575,7 @@ void Tcp::delivered(Burst& burst) {
   if (end.closed && !burst.chunks.empty()) return refuse(burst);
   const std::uint32_t expected = pipe.next_expected;
   const PathState back = links_.state(connection.host_[to], connection.host_[side]);
+  if (segments_ != nullptr) segments_->acknowledged(burst, !back.lost);
   if (back.refused) bounce(connection, to);
   if (back.lost) {
     take_unheard(burst);
@@ -908,6 +917,7 @@ Burst& Tcp::new_burst(Connection& connection, int side) {
 }
 
 void Tcp::free_burst(Burst& burst) {
+  if (segments_ != nullptr) segments_->forget(burst);
   free_chunks(burst.chunks);
   links_.kernel().disarm(burst);
   Connection& connection = *std::exchange(burst.connection, nullptr);
@@ -955,6 +965,7 @@ void Tcp::drop_received(Pipe& pipe) {
 
 void Tcp::release(Connection& connection) {
   if (--connection.references_ > 0) return;
+  if (segments_ != nullptr) segments_->forget(connection);
   if (connection.gated_) gates_->on_gone(connection);
   for (Pipe& pipe : connection.pipes_) {
     free_chunks(pipe.unsent);

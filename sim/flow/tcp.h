@@ -26,6 +26,7 @@ using hosts::Pool;
 
 class Tcp;
 class Connection;
+class Segments;
 
 struct TcpModel {
   static constexpr std::uint32_t kMss = 1448;                 // payload of a full segment, with timestamps
@@ -206,6 +207,7 @@ class Connection {
 
  private:
   friend class Tcp;
+  friend class Segments;
   friend struct Burst;
   struct End {
     ByteStream::Events* events = nullptr;
@@ -249,6 +251,8 @@ class Tcp {
   std::size_t connections() const { return connections_.in_use(); }
   std::size_t bursts() const { return bursts_.in_use(); }
   Links& links() { return links_; }
+  // From now on `segments` is told of all bursts.
+  void capture(Segments& segments) { segments_ = &segments; }
 
  private:
   friend struct Burst;
@@ -330,6 +334,7 @@ class Tcp {
   Links& links_;
   Name name_;
   Gates* gates_ = nullptr;
+  Segments* segments_ = nullptr;  // null: nothing is captured
   Pool<Chunk, 256> chunks_;
   Pool<Burst, 128> bursts_;
   Pool<Connection, 32> connections_;

@@ -6,6 +6,7 @@
 #include <ns3/tcp-header.h>
 #include <ns3/tcp-l4-protocol.h>
 
+#include "sim/capture/ip_packet.h"
 #include "sim/packet/ns3.h"
 #include "stack/base/assert.h"
 
@@ -22,6 +23,7 @@ Fabric::Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const 
 Fabric::~Fabric() = default;
 
 void Fabric::send(HostIndex from, ns3::Ptr<ns3::Packet> packet) {
+  if (captures_ != nullptr) record(from, capture::PacketDirection::out, *packet);
   HostIndex to = kNoHost;
   if (gates_ == nullptr) {
     ns3::Ipv4Header header;
@@ -98,6 +100,16 @@ void Fabric::refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet) 
   links_.kernel().arm_after(flight, links_.round_trip(from, to));
 }
 
+// ns-3 leaves its checksums out.
+void Fabric::record(HostIndex host, capture::PacketDirection direction, const ns3::Packet& packet) {
+  if (!captures_->wants(host)) return;
+  Bytes bytes = Bytes::build(packet.GetSize(), [&](MutableByteView out) {
+    packet.CopyData(out.data(), packet.GetSize());
+    capture::fill_checksums(out);
+  });
+  captures_->packet(host, captures_->now(), direction, std::move(bytes));
+}
+
 void Flight::on_timer() {
   hosts::Links& links = fabric->links_;
   if (!landing) {
@@ -111,6 +123,7 @@ void Flight::on_timer() {
   if (gates != nullptr && !gates->arrive(links.kernel().now(), from, packet, to)) return done();
   const ns3::Ptr<ns3::Packet> arrived = packet;
   AccessDevice& device = *fabric->devices_[to];
+  if (fabric->captures_ != nullptr) fabric->record(to, capture::PacketDirection::in, *packet);
   done();
   device.receive(arrived);
 }

@@ -11,6 +11,7 @@
 #include <ns3/node.h>
 #include <ns3/packet.h>
 
+#include "sim/capture/captures.h"
 #include "sim/hosts/border.h"
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
@@ -52,6 +53,8 @@ class Fabric {
   ~Fabric();
   void add(HostIndex host, AccessDevice& device) { devices_[host] = &device; }
   void arrive(const hosts::Crossing& crossing);  // from another process
+  // From now on writes what captured hosts send and receive.
+  void capture(capture::Captures& captures) { captures_ = &captures; }
 
  private:
   friend class AccessDevice;
@@ -60,6 +63,7 @@ class Fabric {
   void fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in, Time last_in, std::uint64_t order,
            ns3::Ptr<ns3::Packet> packet);
   void refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet);
+  void record(HostIndex host, capture::PacketDirection direction, const ns3::Packet& packet);
 
   hosts::Links& links_;
   hosts::Border* border_;
@@ -68,6 +72,7 @@ class Fabric {
   Gates* gates_ = nullptr;
   std::vector<AccessDevice*> devices_;  // by host; null: another process runs it
   hosts::Pool<Flight> flights_;
+  capture::Captures* captures_ = nullptr;  // null: nothing is captured
 };
 
 class AccessDevice final : public ns3::NetDevice {

@@ -373,6 +373,7 @@ const hosts::Directory& PacketNetwork::directory() const { return impl_->directo
 const hosts::Middleboxes& PacketNetwork::middleboxes() const { return impl_->middleboxes; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
 Faults& PacketNetwork::faults() { return impl_->faults; }
+void PacketNetwork::capture(capture::Captures& captures) { impl_->fabric.capture(captures); }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }
 
 }  // namespace mesocosm

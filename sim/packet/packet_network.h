@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "sim/capture/captures.h"
 #include "sim/faults/faults.h"
 #include "sim/hosts/border.h"
 #include "sim/hosts/directory.h"
@@ -47,6 +48,9 @@ class PacketNetwork {
   const hosts::Middleboxes& middleboxes() const;
   Faults& faults();
   const hosts::Traffic& traffic(HostIndex host) const;
+
+  // From now on writes what captured hosts send and receive; `captures` must outlive it.
+  void capture(capture::Captures& captures);
 
   struct Impl;
 

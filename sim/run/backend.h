@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "sim/capture/captures.h"
 #include "sim/faults/faults.h"
 #include "sim/hosts/middleboxes.h"
 #include "sim/net/nat.h"
@@ -43,7 +44,10 @@ class Backend {
   virtual void stop() = 0;  // advance() returns after this turn
 
   virtual Faults* faults() { return nullptr; }  // of the paths between nodes; null: they are real
-  virtual std::uint64_t events() const = 0;     // how many turns were taken
+  // From the start on writes what captured nodes send and receive; ConfigError where there are no packets to be seen.
+  // `captures` must outlive it.
+  virtual void capture(capture::Captures& captures) = 0;
+  virtual std::uint64_t events() const = 0;  // how many turns were taken
 };
 
 }  // namespace mesocosm

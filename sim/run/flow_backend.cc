@@ -16,8 +16,18 @@ class FlowBackend final : public KernelBackend {
 
   // The first node to attach ends the placing of hosts: the network has as many as the model then.
   Network& attach(NodeIndex node) override {
-    if (!network_) network_.emplace(kernel_, internet_, rng_, behind_);
+    if (!network_) {
+      network_.emplace(kernel_, internet_, rng_, behind_);
+      if (captures_ != nullptr) network_->capture(*captures_);
+    }
     return network_->attach(node);
+  }
+
+  void capture(capture::Captures& captures) override {
+    if (stack_ == StackKind::collapsed) {
+      throw ConfigError("capture: the collapsed stack sends no packets; use the full one");
+    }
+    captures_ = &captures;
   }
 
   TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) override {
@@ -39,6 +49,7 @@ class FlowBackend final : public KernelBackend {
   StackKind stack_;
   const PathModel& internet_;
   Rng rng_;
+  capture::Captures* captures_ = nullptr;  // null: nothing is captured
   std::optional<FlowNetwork> network_;
 };
 

@@ -25,9 +25,11 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
         throw ConfigError("only one World on the packet backend can run at a time in a process");
       }
       network_.emplace(kernel_, internet_, rng_, behind_, ranked_);
+      if (captures_ != nullptr) network_->capture(*captures_);
     }
     return network_->attach(node);
   }
+  void capture(capture::Captures& captures) override { captures_ = &captures; }
   TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
     return tcp_factory(options);
   }
@@ -51,7 +53,8 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
 
   const PathModel& internet_;
   Rng rng_;
-  RankedRun* ranked_;  // null: this process runs all nodes
+  RankedRun* ranked_;                      // null: this process runs all nodes
+  capture::Captures* captures_ = nullptr;  // null: nothing is captured
   std::optional<PacketNetwork> network_;
 };
 

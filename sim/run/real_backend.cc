@@ -46,6 +46,10 @@ class RealBackend final : public Backend {
   }
   void stop() override { loop_.stop(); }
 
+  void capture(capture::Captures&) override {
+    throw ConfigError(
+        "capture: real nodes are on the loopback interface, where tcpdump and Wireshark capture");
+  }
   std::uint64_t events() const override { return 0; }
 
  private:

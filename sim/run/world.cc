@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <utility>
 
 #include "sim/hosts/directory.h"
@@ -240,6 +241,25 @@ std::string World::ip(NodeIndex node) const {
   return internet_ != nullptr ? hosts::Directory::first_v4(*internet_, node).to_string() : "";
 }
 
+void World::capture(std::span<const NodeIndex> nodes, const std::string& folder, bool keys) {
+  if (recorder_ != nullptr) throw ConfigError("capture: the world runs already");
+  if (ranked_ != nullptr) throw ConfigError("capture: a world that several processes run cannot be captured");
+  if (captures_ == nullptr) {
+    auto captures = std::make_unique<capture::Captures>(backend_->clock());
+    backend_->capture(*captures);
+    captures_ = std::move(captures);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw ConfigError("capture: cannot make the folder " + folder + ": " + error.message());
+  for (NodeIndex node : nodes) {
+    const std::string about = name_of(node) + ", " + member(node).peer.to_string();
+    if (const auto added = captures_->add(node, folder, about, keys); !added) {
+      throw ConfigError("capture: " + added.error().detail);
+    }
+  }
+}
+
 void World::observe(const Observation& observation) {
   metrics_every_ = observation.metrics_every;
   const auto usable = [](auto&& result) {
@@ -280,6 +300,7 @@ void World::start(const std::string& path, const std::string& provenance) {
     if (ours(index)) begin(index);
   }
   if (backend_->middleboxes() != nullptr) metrics_.of<MiddleboxMetrics>();
+  if (captures_ != nullptr) name_addresses();
   arm_samples();
 }
 
@@ -302,6 +323,7 @@ void World::begin(NodeIndex index) {
   upgrade.securities = m.kind.securities;
   upgrade.early_muxer = m.kind.early_muxer;
   upgrade.keepalive = m.kind.keepalive;
+  if (captures_ != nullptr) upgrade.key_log = captures_->key_log(index);
   const TransportFactory transport = backend_->transport_factory(index, upgrade);
   NodeConfig config;
   config.key = m.key;
@@ -316,6 +338,17 @@ void World::begin(NodeIndex index) {
   auto node = Node::make(env, std::move(config), std::span(&transport, 1));
   if (!node) throw ConfigError(name_of(index) + " cannot listen: " + node.error().message());
   m.node = std::move(*node);
+}
+
+// So that Wireshark shows nodes by their numbers.
+void World::name_addresses() {
+  std::vector<std::pair<IpAddress, std::string>> names;
+  for (NodeIndex index = 0; index < members_.size(); ++index) {
+    for (const IpAddress& ip : backend_->attach(index).local_addresses()) {
+      names.emplace_back(ip, "node-" + std::to_string(index));
+    }
+  }
+  captures_->names(names);
 }
 
 void World::record_place(NodeIndex index) {
@@ -532,6 +565,9 @@ std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
   const auto closed = recorder_->close(surprise ? "failed: " + all.failure : ended, now());
   if (ranked_ != nullptr) ranked_->part();
   if (!closed) throw RunError(closed.error().detail);
+  if (captures_ != nullptr) {
+    if (const auto captured = captures_->close(); !captured) throw RunError(captured.error().detail);
+  }
   flush_log();
   if (surprise) throw RunError(all.failure);
   return fingerprint;

@@ -98,6 +98,9 @@ class World {
   // The processes that run it, and which of them this one is.
   std::uint32_t processes() const;
   std::uint32_t rank() const;
+  // Writes what nodes see on their links to FOLDER/node-INDEX.pcapng, with the keys that decrypt it if wanted. Throws
+  // ConfigError.
+  void capture(std::span<const NodeIndex> nodes, const std::string& folder, bool keys);
 
   // Throws ConfigError for what cannot be read or opened.
   void observe(const Observation& observation);
@@ -150,6 +153,7 @@ class World {
   Multiaddr address(NodeIndex node);
   GossipSub& gossipsub(NodeIndex index);
   void begin(NodeIndex index);
+  void name_addresses();
   void record_place(NodeIndex index);
   void arm_samples();
   void sample_metrics();
@@ -173,8 +177,9 @@ class World {
   std::unique_ptr<Internet> internet_;       // null on "real"
   std::unique_ptr<RankedRun> ranked_;        // null: this process runs all nodes
   std::unique_ptr<Recorder> recorder_;
-  Duration ran_{};      // wall time given to advance(), about
-  Duration unsaved_{};  // of which since the record was flushed
+  Duration ran_{};                               // wall time given to advance(), about
+  Duration unsaved_{};                           // of which since the record was flushed
+  std::unique_ptr<capture::Captures> captures_;  // null: nothing is captured
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<ScrapePage> scrape_page_;
   std::vector<std::unique_ptr<Member>> members_;

@@ -227,9 +227,13 @@ Result<Bytes> NoiseXX::read(ByteView message) {
   return payload;
 }
 
-NoiseTransport NoiseXX::split() const {
+std::array<NoiseKey, 2> NoiseXX::frame_keys() const {
   MC_ASSERT(done());
-  const auto keys = hkdf<2>(chaining_key_, {});
+  return hkdf<2>(chaining_key_, {});
+}
+
+NoiseTransport NoiseXX::split() const {
+  const auto keys = frame_keys();
   return role_ == SecurityRole::initiator ? NoiseTransport(keys[0], keys[1])
                                           : NoiseTransport(keys[1], keys[0]);
 }
@@ -316,11 +320,12 @@ std::string_view choose_muxer(std::span<const std::string> theirs, std::span<con
 
 NoiseHandshake::NoiseHandshake(SecurityRole role, const NoiseIdentity& identity,
                                std::span<const std::string_view> muxers, const NoiseKey& ephemeral_secret,
-                               const PeerId& expected)
+                               const PeerId& expected, KeyLog* key_log)
     : xx_(role, identity.static_secret(), identity.static_public(), ephemeral_secret),
       identity_(identity),
       muxers_(muxers.begin(), muxers.end()),
       expected_(expected),
+      key_log_(key_log),
       role_(role),
       state_(role == SecurityRole::initiator ? State::start : State::awaiting_first) {}
 
@@ -355,8 +360,18 @@ Result<Bytes> NoiseHandshake::on_message(ByteView message) {
   if (auto known = on_peer(*payload); !known) return tl::unexpected<Error>(std::move(known.error()));
   Result<Bytes> reply;
   if (state_ == State::awaiting_reply) reply = xx_.write(identity_.payload(muxers_));
-  if (reply) state_ = State::done;
+  if (reply) {
+    state_ = State::done;
+    if (key_log_ != nullptr) log_keys();
+  }
   return reply;
+}
+
+void NoiseHandshake::log_keys() {
+  const auto keys = xx_.frame_keys();
+  const std::string whose = ' ' + to_hex(xx_.first_public()) + ' ';
+  key_log_->on_secret("NOISE_INITIATOR_KEY" + whose + to_hex(keys[0]));
+  key_log_->on_secret("NOISE_RESPONDER_KEY" + whose + to_hex(keys[1]));
 }
 
 Result<void> NoiseHandshake::on_peer(ByteView payload) {
@@ -372,7 +387,7 @@ Result<void> NoiseHandshake::on_peer(ByteView payload) {
 
 std::unique_ptr<SecurityHandshake> NoiseSecurity::begin(const HandshakeRequest& request) {
   return std::make_unique<NoiseHandshake>(request.role, identity_, request.muxers, request.seed,
-                                          request.expected);
+                                          request.expected, request.key_log);
 }
 
 }  // namespace mesocosm

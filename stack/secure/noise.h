@@ -103,6 +103,12 @@ class NoiseXX {
     return remote_static_;
   }  // from the peer's second or third message on
   const NoiseKey& hash() const { return hash_; }
+  // The initiator's ephemeral public key: who listens in sees it first of all, and no two handshakes share it.
+  const NoiseKey& first_public() const {
+    return role_ == SecurityRole::initiator ? ephemeral_public_ : remote_ephemeral_;
+  }
+  // Of the frames after the handshake, the initiator's first. Requires done().
+  std::array<NoiseKey, 2> frame_keys() const;
   NoiseTransport split() const;  // requires done()
 
  private:
@@ -167,7 +173,7 @@ class NoiseHandshake final : public SecurityHandshake {
   // `identity` and the views in `muxers` must outlive the handshake. `ephemeral_secret`: fresh random bytes.
   // `muxers` empty: no early muxer negotiation. `expected` empty: anybody.
   NoiseHandshake(SecurityRole role, const NoiseIdentity& identity, std::span<const std::string_view> muxers,
-                 const NoiseKey& ephemeral_secret, const PeerId& expected = {});
+                 const NoiseKey& ephemeral_secret, const PeerId& expected = {}, KeyLog* key_log = nullptr);
 
   Bytes start() override;
   // Errors: as decode_noise_payload; peer_mismatch; negotiation_failed without a common muxer.
@@ -183,12 +189,14 @@ class NoiseHandshake final : public SecurityHandshake {
  private:
   Result<Bytes> on_message(ByteView message);
   Result<void> on_peer(ByteView payload);
+  void log_keys();
 
   NoiseXX xx_;
   NoiseFrame frame_;
   const NoiseIdentity& identity_;
   std::vector<std::string_view> muxers_;
   PeerId expected_;
+  KeyLog* key_log_;  // null: none
   NoisePeer peer_;
   std::string_view muxer_;
   SecurityRole role_;

@@ -14,6 +14,7 @@
 
 #include "stack/base/bytes.h"
 #include "stack/base/result.h"
+#include "stack/secure/key_log.h"
 #include "stack/wire/peer_id.h"
 
 namespace mesocosm {
@@ -88,6 +89,7 @@ struct HandshakeRequest {
   PeerId expected;                           // the only peer that is accepted; empty: anybody
   SecuritySeed seed;                         // fresh random bytes; all secrets are made of them
   std::int64_t unix_seconds = 0;             // now; for the validity of certificates
+  KeyLog* key_log = nullptr;                 // null: nobody is told the secrets
 };
 
 // A security protocol as a host speaks it, with the host's identity. Outlives its handshakes.

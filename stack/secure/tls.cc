@@ -130,6 +130,7 @@ struct TlsHandshake::Hooks {
 
   static void log_key(const SSL* ssl, const char* line) {
     TlsHandshake& self = of(ssl);
+    if (self.key_log_ != nullptr) self.key_log_->on_secret(line);
     if (auto client = parse_secret(line, "CLIENT_TRAFFIC_SECRET_0")) self.client_secret_ = client;
     if (auto server = parse_secret(line, "SERVER_TRAFFIC_SECRET_0")) self.server_secret_ = server;
   }
@@ -218,6 +219,7 @@ TlsHandshake::TlsHandshake(const TlsIdentity& identity, const HandshakeRequest& 
       muxers_(request.muxers.begin(), request.muxers.end()),
       expected_(request.expected),
       unix_seconds_(request.unix_seconds),
+      key_log_(request.key_log),
       role_(request.role),
       state_(role_ == SecurityRole::initiator ? State::start : State::running) {
   const TlsRandomScope scope(random_);

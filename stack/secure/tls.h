@@ -70,6 +70,7 @@ class TlsHandshake final : public SecurityHandshake {
   std::vector<std::string_view> muxers_;
   PeerId expected_;
   std::int64_t unix_seconds_;
+  KeyLog* key_log_;  // null: none
   SecurityRole role_;
   State state_;
   SecurePeer peer_;

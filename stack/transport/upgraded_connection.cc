@@ -340,7 +340,8 @@ void UpgradedConnection::begin_security(std::string_view id) {
                            .muxers = {},
                            .expected = handshake_->expected,
                            .seed = {},
-                           .unix_seconds = context_.clock.unix_nanoseconds() / 1'000'000'000};
+                           .unix_seconds = context_.clock.unix_nanoseconds() / 1'000'000'000,
+                           .key_log = context_.options.key_log};
   if (context_.options.early_muxer) request.muxers = kMuxers;
   context_.entropy.fill(request.seed);
   info_.security = (*security)->id();

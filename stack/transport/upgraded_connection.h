@@ -47,6 +47,7 @@ struct UpgradeOptions {
   bool early_muxer = true;  // negotiate the muxer inside the security handshake
   std::uint32_t max_negotiating = 256;  // inbound streams without a protocol yet; further ones are reset
   YamuxConfig yamux;
+  KeyLog* key_log = nullptr;  // told the secrets of all handshakes; null: nobody is. Outlives the host.
 };
 
 // What a host's connections share. Outlives them.
