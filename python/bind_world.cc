@@ -129,6 +129,14 @@ void bind_world(py::module_& module) {
       .def("put_behind", [](World& w, const py::dict& box,
                             const Indices& nodes) { w.put_behind(nat_from(box), span_of(nodes)); })
       .def_property_readonly("size", &World::size)
+      .def("attach", &World::attach)
+      .def("address", [](World& w, NodeIndex node) { return w.address(node).to_string(); })
+      .def_property_readonly("lateness",
+                             [](const World& w) {
+                               const Lateness late = w.lateness();
+                               return py::make_tuple(late.batches, late.over_1ms, late.total.count(),
+                                                     late.most.count());
+                             })
       .def("capture", [](World& w, const Indices& nodes, const std::string& folder,
                          bool keys) { w.capture(span_of(nodes), folder, keys); })
       .def("peer_id", [](const World& w, NodeIndex node) { return w.peer_id(node).to_string(); })

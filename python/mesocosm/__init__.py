@@ -3,6 +3,7 @@
 from . import internet, keys, overlay, real
 from ._core import __version__
 from .analysis import Run, load
+from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import GossipSub, Node
@@ -14,6 +15,7 @@ __all__ = [
     "Fault",
     "Firewall",
     "GossipSub",
+    "Namespace",
     "Nat",
     "Node",
     "Nodes",

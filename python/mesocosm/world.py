@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import _core, internet as internet_models
+from . import _core, emulation, internet as internet_models
 from .analysis import Run, load
+from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall
 from .node import Duration, GossipSub, Node, Size
@@ -148,6 +149,32 @@ class World:
             for begin in range(0, count, behind.hosts):
                 self._core.put_behind(behind.to_config(), nodes[begin : begin + behind.hosts])
         return Nodes(self, nodes)
+
+    def attach(self, namespace: Namespace | str) -> Nodes:
+        """Makes a network namespace a node: what runs there sends and receives over this world's Internet.
+
+        namespace  one that is open, or the name of one that `ip netns add` made
+        The Internet model places it; it gets the node's address (`addresses`) and a default route when the run starts.
+        What runs there is not the world's business: the node cannot be told to subscribe or publish, and what it does is
+        not recorded. The world then runs in real time: a simulated second takes a second, nothing repeats exactly, and
+        `lateness` tells whether the machine kept up. Packet backend, Linux and root only. Raises ConfigError. See
+        docs/emulation.md.
+        """
+        if self._started:
+            raise ConfigError("World.attach: the world runs already")
+        name = namespace.name if isinstance(namespace, Namespace) else namespace
+        index = self._core.attach(name, emulation.DEVICE)
+        attached = Nodes(self, np.array([index], dtype=np.uint32))
+        self._setup.insert(0, lambda: emulation.connect(name, attached.addresses[0].split("/")[2]))
+        return attached
+
+    @property
+    def lateness(self) -> dict[str, float]:
+        """How late a world in real time was, in seconds: `mean` and `most` over its `batches` of turns that were due
+        together, and how many of them were over 1 ms late (`over_1ms`). All zero for other worlds."""
+        batches, over_1ms, total_ns, most_ns = self._core.lateness
+        mean = total_ns * 1e-9 / batches if batches else 0.0
+        return {"batches": batches, "over_1ms": over_1ms, "mean": mean, "most": most_ns * 1e-9}
 
     def bootstrap(
         self, nodes: Nodes, overlay: Overlay, *, within: Duration = "1s", redial: Duration | None = None
@@ -511,6 +538,19 @@ class Nodes:
         else:
             length = size_bytes(size)  # type: ignore[arg-type]
             self.world._perform(lambda: core.publish_random(self.indices, topic, length))
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where others dial them, as multiaddrs with their peer ids; of attached ones: their IP address, and the port that
+        the world's own nodes listen on. From the start of the run on."""
+        core = self.world._core
+        if not self.world._started:
+            raise ConfigError("Nodes.addresses: nodes have addresses when the run has started")
+        texts = []
+        for index in map(int, self.indices):
+            peer = core.peer_id(index)
+            texts.append(core.address(index) + (f"/p2p/{peer}" if peer else ""))
+        return texts
 
     @property
     def peer_ids(self) -> list[str]:

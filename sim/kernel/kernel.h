@@ -18,7 +18,9 @@ class Kernel final : public Clock {
   static constexpr std::int64_t kUnixEpoch = 1'735'689'600LL * 1'000'000'000;
 
   Time now() const override { return now_; }
-  std::int64_t unix_nanoseconds() const override { return kUnixEpoch + now_.time_since_epoch().count(); }
+  std::int64_t unix_nanoseconds() const override { return epoch_ + now_.time_since_epoch().count(); }
+  // Another calendar, for simulations that take part in the real world: what it was at time zero.
+  void set_unix_epoch(std::int64_t nanoseconds) { epoch_ = nanoseconds; }
   void arm(Timer& timer, Time at) override;
   void disarm(Timer& timer) noexcept override;
   // For what arrives at a host from another: it comes before all timers of its time that were armed by arm(), in an
@@ -54,6 +56,7 @@ class Kernel final : public Clock {
   TimerQueue queue_;
   TaskList tasks_;
   Time now_{};
+  std::int64_t epoch_ = kUnixEpoch;
   std::uint64_t events_ = 0;
   std::uint64_t fingerprint_ = 0x6d65736f636f736dULL;
   bool stopped_ = false;

@@ -1,5 +1,7 @@
 #include "sim/packet/access_device.h"
 
+#include <algorithm>
+
 #include <ns3/ipv4-header.h>
 #include <ns3/ipv4-l3-protocol.h>
 #include <ns3/mac48-address.h>
@@ -11,6 +13,32 @@
 #include "stack/base/assert.h"
 
 namespace mesocosm::packet {
+namespace {
+
+// The packet as others see it; ns-3 leaves checksums out.
+Bytes bytes_of(const ns3::Packet& packet) {
+  return Bytes::build(packet.GetSize(), [&](MutableByteView out) {
+    packet.CopyData(out.data(), packet.GetSize());
+    capture::fill_checksums(out);
+  });
+}
+
+// In its SYN-ACK, ns-3 echoes the timestamp of the listener's connection before this one, for which Linux resets it.
+// Zero is what who has none to echo sends.
+void forget_echo(MutableByteView ip_packet) {
+  constexpr std::size_t kTcp = 20, kLeast = kTcp + 20;
+  constexpr std::uint8_t kSynAck = 0x12, kTimestamps = 8, kEnd = 0, kNothing = 1;
+  if (ip_packet.size() < kLeast || ip_packet[9] != 6 || ip_packet[0] != 0x45) return;
+  const MutableByteView segment = ip_packet.subspan(kTcp);
+  if ((segment[13] & kSynAck) != kSynAck) return;
+  const std::size_t end = std::min<std::size_t>(segment.size(), segment[12] / 16 * 4u);
+  for (std::size_t at = 20; at + 10 <= end && segment[at] != kEnd;) {
+    if (segment[at] == kTimestamps) std::fill_n(segment.begin() + static_cast<std::ptrdiff_t>(at) + 6, 4, 0);
+    at += segment[at] == kNothing ? 1u : std::max<std::size_t>(segment[at + 1], 2);
+  }
+}
+
+}  // namespace
 
 void Flight::done() {
   packet = nullptr;
@@ -100,14 +128,14 @@ void Fabric::refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet) 
   links_.kernel().arm_after(flight, links_.round_trip(from, to));
 }
 
-// ns-3 leaves its checksums out.
+bool Fabric::outside(HostIndex host) const { return devices_[host] != nullptr && devices_[host]->outside(); }
+
+void Fabric::inject(HostIndex from, ByteView ip_packet) {
+  send(from, ns3::Create<ns3::Packet>(ip_packet.data(), static_cast<std::uint32_t>(ip_packet.size())));
+}
+
 void Fabric::record(HostIndex host, capture::PacketDirection direction, const ns3::Packet& packet) {
-  if (!captures_->wants(host)) return;
-  Bytes bytes = Bytes::build(packet.GetSize(), [&](MutableByteView out) {
-    packet.CopyData(out.data(), packet.GetSize());
-    capture::fill_checksums(out);
-  });
-  captures_->packet(host, captures_->now(), direction, std::move(bytes));
+  if (captures_->wants(host)) captures_->packet(host, captures_->now(), direction, bytes_of(packet));
 }
 
 void Flight::on_timer() {
@@ -135,6 +163,13 @@ bool AccessDevice::Send(ns3::Ptr<ns3::Packet> packet, const ns3::Address&, std::
 }
 
 void AccessDevice::receive(ns3::Ptr<ns3::Packet> packet) {
+  if (outside_ != nullptr) {
+    return outside_->on_packet(Bytes::build(packet->GetSize(), [&](MutableByteView out) {
+      packet->CopyData(out.data(), packet->GetSize());
+      forget_echo(out);
+      capture::fill_checksums(out);
+    }));
+  }
   receive_(this, packet, ns3::Ipv4L3Protocol::PROT_NUMBER, GetAddress());
 }
 

@@ -16,6 +16,7 @@
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
 #include "sim/packet/gates.h"
+#include "sim/packet/packet_network.h"
 
 namespace mesocosm::packet {
 
@@ -53,6 +54,9 @@ class Fabric {
   ~Fabric();
   void add(HostIndex host, AccessDevice& device) { devices_[host] = &device; }
   void arrive(const hosts::Crossing& crossing);  // from another process
+  AccessDevice& device(HostIndex host) { return *devices_[host]; }
+  bool outside(HostIndex host) const;               // is run outside of the simulation
+  void inject(HostIndex from, ByteView ip_packet);  // from there
   // From now on writes what captured hosts send and receive.
   void capture(capture::Captures& captures) { captures_ = &captures; }
 
@@ -82,6 +86,8 @@ class AccessDevice final : public ns3::NetDevice {
   AccessDevice(Fabric& fabric, HostIndex host) : fabric_(fabric), host_(host) {}
 
   void receive(ns3::Ptr<ns3::Packet> packet);
+  void hand_over(PacketNetwork::Outside& outside) { outside_ = &outside; }
+  bool outside() const { return outside_ != nullptr; }
   // Packets of one path never overtake each other: when the last one arrives.
   Time& fifo(HostIndex to) { return fifo_[to]; }
   // Of equal arrivals anywhere, those of the host with the lower index come first, in the order of sending.
@@ -124,6 +130,7 @@ class AccessDevice final : public ns3::NetDevice {
   std::uint32_t index_ = 0;
   std::uint32_t sent_ = 0;
   ns3::Ptr<ns3::Node> node_;
+  PacketNetwork::Outside* outside_ = nullptr;  // null: ns-3 receives
   ReceiveCallback receive_;
   std::unordered_map<HostIndex, Time> fifo_;  // looked up, never iterated
 };

@@ -239,6 +239,7 @@ class HostNetwork final : public Network {
     // the acknowledgement for one of the future.
     socket->Connect(host == host_ && !gated ? to_ns3({loopback(), to.port}) : to_ns3(to));
     TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
+    if (network_.fabric.outside(host)) return end.stream(events);  // it will answer for itself
     if (gated ? refused_behind_gates(to) : refuses(host, to.port)) {
       end.refuse_after(network_.links.round_trip(host_, host));
     }
@@ -373,6 +374,19 @@ const hosts::Directory& PacketNetwork::directory() const { return impl_->directo
 const hosts::Middleboxes& PacketNetwork::middleboxes() const { return impl_->middleboxes; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
 Faults& PacketNetwork::faults() { return impl_->faults; }
+void PacketNetwork::hand_over(HostIndex host, Outside& outside) {
+  impl_->fabric.device(host).hand_over(outside);
+}
+
+void PacketNetwork::inject(HostIndex host, ByteView packet) {
+  constexpr std::size_t kLeast = 20, kSource = 12;
+  if (packet.size() < kLeast || packet.size() > packet::AccessDevice::kMtu || packet[0] >> 4 != 4) return;
+  const std::size_t size = static_cast<std::size_t>(packet[2]) << 8 | packet[3];
+  const IpAddress own = impl_->directory.address_v4(host);
+  if (size != packet.size() || !equal(packet.subspan(kSource, 4), ByteView(own.octets()).first(4))) return;
+  impl_->fabric.inject(host, packet);
+}
+
 void PacketNetwork::capture(capture::Captures& captures) { impl_->fabric.capture(captures); }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }
 

@@ -14,6 +14,7 @@
 #include "sim/hosts/middleboxes.h"
 #include "sim/kernel/kernel.h"
 #include "sim/net/path_model.h"
+#include "stack/base/bytes.h"
 #include "stack/base/rng.h"
 #include "stack/env/network.h"
 
@@ -48,6 +49,19 @@ class PacketNetwork {
   const hosts::Middleboxes& middleboxes() const;
   Faults& faults();
   const hosts::Traffic& traffic(HostIndex host) const;
+
+  // Somebody outside of the simulation who is a host of it.
+  class Outside {
+   public:
+    virtual void on_packet(const Bytes& packet) = 0;  // whole, with its checksums
+
+   protected:
+    ~Outside() = default;
+  };
+  // What comes to the host goes to `outside`, and no longer to ns-3. Must outlive the network.
+  void hand_over(HostIndex host, Outside& outside);
+  // What such a host sends, now. Ignored unless it is an IPv4 packet of at most 1,500 bytes from the host's own address.
+  void inject(HostIndex host, ByteView packet);
 
   // From now on writes what captured hosts send and receive; `captures` must outlive it.
   void capture(capture::Captures& captures);

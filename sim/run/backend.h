@@ -9,6 +9,8 @@
 #include "sim/hosts/middleboxes.h"
 #include "sim/net/nat.h"
 #include "sim/net/path_model.h"
+#include "sim/run/real_time.h"
+#include "sim/run/tun.h"
 #include "stack/env/env.h"
 #include "stack/node/node.h"
 #include "stack/transport/transport.h"
@@ -47,7 +49,13 @@ class Backend {
   // From the start on writes what captured nodes send and receive; ConfigError where there are no packets to be seen.
   // `captures` must outlive it.
   virtual void capture(capture::Captures& captures) = 0;
-  virtual std::uint64_t events() const = 0;  // how many turns were taken
+  // From now on turns are taken when the wall's clock reaches them; ConfigError on a backend that cannot. Before the
+  // start.
+  virtual void run_in_real_time() = 0;
+  // The node is what is behind the device, and not ours. At the start, with real time.
+  virtual void hand_over(NodeIndex node, Tun device) = 0;
+  virtual Lateness lateness() const { return {}; }  // of turns, in real time
+  virtual std::uint64_t events() const = 0;         // how many turns were taken
 };
 
 }  // namespace mesocosm

@@ -30,6 +30,11 @@ class FlowBackend final : public KernelBackend {
     captures_ = &captures;
   }
 
+  void run_in_real_time() override {
+    throw ConfigError("attach: processes can join worlds on the packet backend only");
+  }
+  void hand_over(NodeIndex, Tun) override { run_in_real_time(); }
+
   TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) override {
     if (stack_ == StackKind::full) return tcp_factory(options);
     return [this, node, options](const TransportHost& host) {

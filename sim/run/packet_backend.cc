@@ -2,7 +2,10 @@
 
 #ifdef MESOCOSM_NS3
 
+#include <chrono>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "sim/packet/packet_network.h"
 #include "sim/run/kernel_backend.h"
@@ -10,6 +13,31 @@
 
 namespace mesocosm {
 namespace {
+
+// Packets between a tun device and the simulated network.
+class Outsider final : public PacketNetwork::Outside, public RealTime::Reader {
+ public:
+  Outsider(PacketNetwork& network, NodeIndex node, Tun device)
+      : network_(network), node_(node), device_(std::move(device)) {
+    network.hand_over(node, *this);
+  }
+  int descriptor() const { return device_.descriptor(); }
+
+ private:
+  void on_packet(const Bytes& packet) override { device_.write(packet); }
+  void on_readable() override {
+    constexpr int kMost = 256;  // the rest in the next turn: there are others
+    for (int i = 0; i < kMost; ++i) {
+      const auto packet = device_.read();
+      if (!packet) return;
+      network_.inject(node_, *packet);
+    }
+  }
+
+  PacketNetwork& network_;
+  NodeIndex node_;
+  Tun device_;
+};
 
 class PacketBackend final : public KernelBackend, private RankedRun::Ground {
  public:
@@ -30,6 +58,21 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
     return network_->attach(node);
   }
   void capture(capture::Captures& captures) override { captures_ = &captures; }
+  void run_in_real_time() override {
+    if (ranked_ != nullptr) throw ConfigError("attach: a world that several processes run has no real time");
+    if (real_time_) return;
+    real_time_.emplace(kernel_);
+    // Real peers check dates, of certificates for example.
+    const auto today = std::chrono::system_clock::now().time_since_epoch();
+    kernel_.set_unix_epoch(std::chrono::duration_cast<Duration>(today).count());
+    granted_ = Time{};
+  }
+  void hand_over(NodeIndex node, Tun device) override {
+    attach(node);
+    outsiders_.push_back(std::make_unique<Outsider>(*network_, node, std::move(device)));
+    real_time_->watch(outsiders_.back()->descriptor(), *outsiders_.back());
+  }
+  Lateness lateness() const override { return real_time_ ? real_time_->lateness() : Lateness{}; }
   TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
     return tcp_factory(options);
   }
@@ -41,7 +84,7 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }
-  Time meet() override { return ranked_->meet(*this); }
+  Time meet() override { return real_time_ ? real_time_->wait() : ranked_->meet(*this); }
 
   // --- RankedRun::Ground
   Time next_event() override { return kernel_.next_event(); }
@@ -55,6 +98,8 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
   Rng rng_;
   RankedRun* ranked_;                      // null: this process runs all nodes
   capture::Captures* captures_ = nullptr;  // null: nothing is captured
+  std::optional<RealTime> real_time_;
+  std::vector<std::unique_ptr<Outsider>> outsiders_;
   std::optional<PacketNetwork> network_;
 };
 

@@ -46,6 +46,10 @@ class RealBackend final : public Backend {
   }
   void stop() override { loop_.stop(); }
 
+  void run_in_real_time() override {
+    throw ConfigError("attach: processes can join worlds on the packet backend only");
+  }
+  void hand_over(NodeIndex, Tun) override { run_in_real_time(); }
   void capture(capture::Captures&) override {
     throw ConfigError(
         "capture: real nodes are on the loopback interface, where tcpdump and Wireshark capture");

@@ -81,6 +81,8 @@ struct World::Member {
   PeerId peer;
   std::unique_ptr<NodeTrace> trace;
   std::unique_ptr<NodeLog> log;  // null: nothing is logged
+  std::optional<Tun> device;     // until the start; of an attached one
+  bool attached = false;         // not a node of ours
   std::unique_ptr<Node> node;
   bool behind = false;  // a middlebox
 };
@@ -241,6 +243,18 @@ std::string World::ip(NodeIndex node) const {
   return internet_ != nullptr ? hosts::Directory::first_v4(*internet_, node).to_string() : "";
 }
 
+NodeIndex World::attach(const std::string& netns, const std::string& device) {
+  if (recorder_ != nullptr) throw ConfigError("attach: the world runs already");
+  auto tun = Tun::open(netns, device);
+  if (!tun) throw ConfigError("attach: " + tun.error().detail);
+  backend_->run_in_real_time();
+  const NodeIndex index = add_node({});
+  members_[index]->device.emplace(std::move(*tun));
+  members_[index]->attached = true;
+  members_[index]->peer = {};  // its own, and not known here
+  return index;
+}
+
 void World::capture(std::span<const NodeIndex> nodes, const std::string& folder, bool keys) {
   if (recorder_ != nullptr) throw ConfigError("capture: the world runs already");
   if (ranked_ != nullptr) throw ConfigError("capture: a world that several processes run cannot be captured");
@@ -306,6 +320,7 @@ void World::start(const std::string& path, const std::string& provenance) {
 
 void World::begin(NodeIndex index) {
   Member& m = *members_[index];
+  if (m.attached) return backend_->hand_over(index, std::move(*m.device));
   m.trace = std::make_unique<NodeTrace>(sink(), backend_->clock(), index);
   if (log_file_ != nullptr) {
     const auto times = internet_ != nullptr ? NodeLog::Times::since_start : NodeLog::Times::utc;
@@ -386,6 +401,7 @@ Time World::now() const { return backend_->clock().now(); }
 Node& World::node(NodeIndex index) {
   Member& m = member(index);
   if (recorder_ != nullptr && !ours(index)) throw ConfigError(name_of(index) + " runs in another process");
+  if (m.attached) throw ConfigError(name_of(index) + " was attached: what it does is its own business");
   if (m.node == nullptr) throw ConfigError(name_of(index) + " has not started yet");
   return *m.node;
 }
@@ -400,7 +416,7 @@ bool World::work(NodeIndex index, std::string_view what, std::uint64_t detail) {
 
 // Where others dial it.
 Multiaddr World::address(NodeIndex index) {
-  if (ours(index)) return node(index).swarm().listen_addresses().front();
+  if (ours(index) && !member(index).attached) return node(index).swarm().listen_addresses().front();
   return listen_address(*backend_, index, member(index).kind.transport);
 }
 

@@ -89,6 +89,9 @@ class World {
   // Puts nodes behind a middlebox of their own, at the place and on the access link of the first of them. Throws
   // ConfigError.
   void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes);
+  // A node that is no node of ours: whatever runs in a network namespace (`ip netns add`), over a tun device there. The
+  // world then runs in real time. Packet only. Throws ConfigError.
+  NodeIndex attach(const std::string& netns, const std::string& device);
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
   HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
@@ -125,6 +128,8 @@ class World {
   Node& node(NodeIndex index);
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
   std::optional<Endpoint> scrape_page() const;         // where they are served
+  Multiaddr address(NodeIndex node);  // where it listens; of an attached one: where it should
+  Lateness lateness() const { return backend_->lateness(); }
 
   // --- at any time
   // Calls `action` at a time, or first at a time and then at every interval. What it throws leaves advance().
@@ -150,7 +155,6 @@ class World {
   RecordSink& sink();
   bool ours(NodeIndex node) const;  // this process runs it
   bool work(NodeIndex node, std::string_view what, std::uint64_t detail);
-  Multiaddr address(NodeIndex node);
   GossipSub& gossipsub(NodeIndex index);
   void begin(NodeIndex index);
   void name_addresses();
