@@ -402,7 +402,7 @@ void Tcp::transmit(Connection& connection, int side) {
     const std::uint32_t window = std::min(pipe.cwnd, free_buffer);
     const std::uint32_t room = window - std::min(window, pipe.in_flight);
     std::uint32_t bytes = pipe.unsent_bytes;
-    if (bytes > M::kBurst) bytes = std::min(bytes, longest_burst(connection.host_[side]));
+    if (bytes > M::kShortBurst) bytes = std::min(bytes, longest_burst(connection, side));
     if (bytes > room) bytes = room;
     if (bytes < pipe.unsent_bytes) bytes -= bytes % M::kMss;  // full segments, unless it is all there is
     if (bytes == 0 && pipe.unsent_bytes > 0) {
@@ -422,7 +422,7 @@ bool Tcp::retransmit(Connection& connection, int side) {
     if (burst->state != Burst::State::waiting || !burst->due) continue;
     std::uint32_t room = pipe.cwnd - std::min(pipe.cwnd, pipe.in_flight);
     if (pipe.in_flight == 0) room = std::max(room, M::kMss);
-    std::uint32_t bytes = std::min({burst->missing, room, longest_burst(connection.host_[side])});
+    std::uint32_t bytes = std::min({burst->missing, room, longest_burst(connection, side)});
     if (bytes < burst->missing) bytes -= bytes % M::kMss;
     if (bytes == 0) return false;
     links_.kernel().disarm(*burst);
@@ -522,14 +522,21 @@ bool Tcp::passes_in(Connection& connection, const Burst& burst) {
   return action != NatAction::drop;
 }
 
-std::uint32_t Tcp::longest_burst(HostIndex host) const {
-  return links_.sending_time(host, M::kLongBurst) <= M::kBurstTime ? M::kLongBurst : M::kBurst;
+std::uint32_t Tcp::longest_burst(const Connection& connection, int side) const {
+  const HostIndex from = connection.host_[side], to = connection.host_[1 - side];
+  if (links_.passing_time(from, to, M::kLongBurst) <= M::kBurstTime) return M::kLongBurst;
+  const Duration round_trip = way_back(connection, 0) + way_back(connection, 1);
+  const Duration each = links_.passing_time(from, to, Links::kPacket);
+  const auto segments = static_cast<std::uint32_t>(std::max(M::kBurstTime, round_trip / 32) / each);
+  return std::clamp(segments * M::kMss, M::kShortBurst, M::kBurst);
 }
 
 // RFC 2861 as Linux does it: an idle sender's window halves with every retransmission timeout, down to the
 // initial one.
 void Tcp::decay_after_idle(Pipe& pipe) {
-  if (pipe.in_flight > 0 || pipe.cwnd <= M::kInitialWindow || pipe.lost != nullptr) return;
+  if (pipe.in_flight > 0 || pipe.unsent_bytes == 0 || pipe.lost != nullptr) return;
+  if (pipe.growth != nullptr) pipe.growth->cubic.skip(now() - pipe.last_sent);
+  if (pipe.cwnd <= M::kInitialWindow) return;
   const Duration timeout = rto(pipe);
   Duration idle = now() - pipe.last_sent - timeout;
   if (idle <= Duration::zero()) return;
@@ -559,6 +566,7 @@ void Tcp::arrived(Burst& burst) {
     lose(burst);
   }
   burst.state = Burst::State::delivering;
+  burst.last_in = landing.first;
   links_.kernel().arm(burst, landing.at);
 }
 
@@ -648,7 +656,13 @@ void Tcp::acknowledged(Burst& burst) {
   settle(pipe);
   pipe.in_flight -= std::min(pipe.in_flight, burst.flying);
   pipe.backoff = 0;
-  if (burst.limited) widen(pipe, std::min(burst.flying, burst.arriving));
+  const std::uint32_t delivered = std::min(burst.flying, burst.arriving);
+  if (pipe.recovering) {
+    reduce_in_proportion(pipe, delivered);
+  } else if (burst.limited) {
+    look_for_delay(pipe, burst);
+    widen(pipe, delivered);
+  }
   burst.flying = 0;
   forget_taken(pipe);
   count_duplicates(pipe, burst);
@@ -661,6 +675,10 @@ void Tcp::acknowledged(Burst& burst) {
   } else {
     burst.state = Burst::State::idle;
     if (!burst.held) free_burst(burst);
+  }
+  if (pipe.recovering && (pipe.lost == nullptr || !before(pipe.lost->sequence, pipe.recovery_end))) {
+    pipe.recovering = false;
+    pipe.cwnd = pipe.ssthresh;
   }
   transmit(connection, side);
   watch(pipe);
@@ -686,8 +704,10 @@ void Tcp::timed_out(Burst& burst) {
   settle(pipe);
   if (pipe.backoff == 0) {
     pipe.trouble_since = burst.sent;
-    pipe.ssthresh = std::max(pipe.in_flight / 2, 2 * M::kMss);
+    pipe.ssthresh = cubic(pipe).reduce(pipe.cwnd);
+    cubic(pipe).forget();
   }
+  pipe.recovering = false;
   if (now() - pipe.trouble_since >= M::kGiveUp) {
     drop_sending(pipe);
     send_control(connection, side, false, false, true);
@@ -782,11 +802,15 @@ void Tcp::count_duplicates(Pipe& pipe, const Burst& newer) {
 
 void Tcp::mark_due(Pipe& pipe, Burst& burst) {
   if (!before(burst.sequence, pipe.recovery_end)) {  // once for each window
-    pipe.ssthresh = std::max(pipe.in_flight / 2, 2 * M::kMss);
-    pipe.cwnd = pipe.ssthresh;
+    // In recovery the window follows what is in flight; what it comes to is the threshold.
+    pipe.ssthresh = cubic(pipe).reduce(pipe.recovering ? pipe.ssthresh : pipe.cwnd);
+    pipe.cwnd = pipe.in_flight + M::kMss;
+    pipe.recovering = true;
     pipe.recovery_end = pipe.next_sequence;
   }
-  pipe.in_flight -= std::min(pipe.in_flight, std::exchange(burst.flying, 0));
+  const std::uint32_t lost = std::min(pipe.in_flight, std::exchange(burst.flying, 0));
+  pipe.in_flight -= lost;
+  if (pipe.recovering) pipe.cwnd -= std::min(pipe.cwnd, lost);
   burst.due = 1;
   links_.kernel().disarm(burst);
 }
@@ -853,7 +877,7 @@ void Tcp::settle(Pipe& pipe) {
   while (first.bytes > 0 && first.at <= now()) {
     pipe.in_flight -= std::min(pipe.in_flight, first.bytes);
     pipe.backoff = 0;
-    if (first.widening > 0) widen(pipe, first.widening);
+    if (first.widening > 0 && !pipe.recovering) widen(pipe, first.widening);
     first = std::exchange(second, {});
   }
 }
@@ -867,14 +891,43 @@ void Tcp::note_acknowledgement(Pipe& pipe, const Burst& burst) {
   if (burst.limited) slot.widening += burst.flying;
 }
 
-// RFC 5681, 3.1, counting bytes (RFC 3465): doubling in a round trip below ssthresh, one segment more above.
+// `bytes` were acknowledged while the window was in use.
 void Tcp::widen(Pipe& pipe, std::uint32_t bytes) {
-  if (pipe.cwnd < pipe.ssthresh) {
-    pipe.cwnd = std::min(pipe.cwnd + bytes, pipe.ssthresh);
+  pipe.cwnd = std::min(cubic(pipe).grow(now(), bytes, pipe.cwnd, pipe.ssthresh), M::kReceiveBuffer);
+}
+
+// Proportional rate reduction (RFC 6937): in recovery, seven bytes leave for ten that were delivered, until no more than the
+// new window is in flight; then as many as were delivered and a segment more, up to that. `bytes` have left the flight.
+void Tcp::reduce_in_proportion(Pipe& pipe, std::uint32_t bytes) {
+  const std::uint32_t before_it = pipe.in_flight + bytes;
+  const std::uint32_t unspent = pipe.cwnd - std::min(pipe.cwnd, before_it);
+  if (before_it > pipe.ssthresh) {
+    pipe.cwnd = pipe.in_flight + unspent + static_cast<std::uint32_t>(bytes * std::uint64_t{7} / 10);
   } else {
-    pipe.cwnd += static_cast<std::uint32_t>(std::uint64_t{M::kMss} * bytes / pipe.cwnd);
+    pipe.cwnd = std::min(pipe.ssthresh, pipe.in_flight + unspent + bytes + M::kMss);
   }
-  pipe.cwnd = std::min(pipe.cwnd, M::kReceiveBuffer);
+}
+
+// Receivers acknowledge every second segment of a burst; here one event, at the time of the last, stands for all of them.
+void Tcp::look_for_delay(Pipe& pipe, const Burst& burst) {
+  if (burst.again || pipe.cwnd >= pipe.ssthresh) return;
+  const Time first_segment = burst.last_in + way_back(*burst.connection, burst.side);
+  Cubic::Acknowledgement seen;
+  seen.first = first_segment + (now() - first_segment) / std::max(1, burst.packets - 1);
+  seen.last = now();
+  seen.count = (burst.packets + 1u) / 2;
+  seen.rtt = seen.first - burst.sent;
+  seen.acked_to = burst.sequence + 1;
+  seen.sent_to = pipe.next_sequence;
+  if (cubic(pipe).ends_slow_start(seen, pipe.cwnd, pipe.ssthresh)) pipe.ssthresh = pipe.cwnd;
+}
+
+Cubic& Tcp::cubic(Pipe& pipe) {
+  if (pipe.growth == nullptr) {
+    pipe.growth = growths_.take();
+    pipe.growth->cubic = Cubic();
+  }
+  return pipe.growth->cubic;
 }
 
 void Tcp::wake_at(Connection& connection, int side, Time at) {
@@ -970,6 +1023,7 @@ void Tcp::release(Connection& connection) {
   for (Pipe& pipe : connection.pipes_) {
     free_chunks(pipe.unsent);
     free_chunks(pipe.received);
+    if (pipe.growth != nullptr) growths_.give(std::exchange(pipe.growth, nullptr));
   }
   connections_.give(&connection);
 }

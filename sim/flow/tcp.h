@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sim/hosts/cubic.h"
 #include "sim/hosts/links.h"
 #include "sim/hosts/pool.h"
 #include "sim/net/nat.h"
@@ -19,6 +20,7 @@
 
 namespace mesocosm::flow {
 
+using hosts::Cubic;
 using hosts::Departure;
 using hosts::Landing;
 using hosts::Links;
@@ -33,8 +35,11 @@ struct TcpModel {
   static constexpr std::uint32_t kHeaders = 52;               // IPv4 20, TCP 20, timestamps 12
   static constexpr std::uint32_t kControl = 60;               // SYN, SYN-ACK: with options
   static constexpr std::uint32_t kInitialWindow = 10 * kMss;  // RFC 6928
-  static constexpr std::uint32_t kBurst = 10 * kMss;  // flows take turns on a link in bursts up to this ..
-  static constexpr std::uint32_t kLongBurst = 44 * kMss;  // .. or this, if the link sends it in kBurstTime
+  // A burst is acknowledged as a whole, so it is no longer than the links take 1/16 of a round trip for, or kBurstTime;
+  // and flows take turns on a link.
+  static constexpr std::uint32_t kShortBurst = 2 * kMss;  // what receivers acknowledge at once
+  static constexpr std::uint32_t kBurst = 10 * kMss;
+  static constexpr std::uint32_t kLongBurst = 44 * kMss;  // if the links take kBurstTime at most for it
   static constexpr Duration kBurstTime = 1ms;
   static constexpr std::uint32_t kReceiveBuffer = 3u << 20;  // Linux: half of tcp_rmem's maximum of 6 MiB
   static constexpr std::uint32_t kUnsentLimit = 64u << 10;   // what a sender keeps ready beyond its window
@@ -54,6 +59,12 @@ struct Chunk {
   std::uint32_t value = 0;  // the user's
   bool whole = true;        // false: more of the same write follows
   bool solid = false;       // data comes in one piece with the last byte; what comes before is only counted
+};
+
+// How the window of a connection's direction grows, once it was in use. Most never are.
+struct Growth {
+  Growth* next = nullptr;
+  Cubic cubic;
 };
 
 // First in, first out; owns nothing.
@@ -89,7 +100,7 @@ struct Burst final : Timer {
   Connection* connection = nullptr;
   ChunkList chunks;
   Time sent{};
-  Time last_in{};
+  Time last_in{};  // of the last packet at the receiver's access link; later, of the first through it
   std::uint32_t sequence = 0;   // in bursts of this direction
   std::uint32_t flying = 0;     // payload that counts as in flight
   std::uint32_t missing = 0;    // payload that the receiver does not have and that is not on the way
@@ -116,7 +127,8 @@ struct Burst final : Timer {
 struct Pipe {
   // The sender.
   ChunkList unsent;
-  Burst* lost = nullptr;  // incomplete bursts, by sequence
+  Burst* lost = nullptr;     // incomplete bursts, by sequence
+  Growth* growth = nullptr;  // null: the window was never in use
   std::uint32_t unsent_bytes = 0;
   std::uint32_t in_flight = 0;
   std::uint32_t cwnd = TcpModel::kInitialWindow;
@@ -134,8 +146,9 @@ struct Pipe {
   std::uint32_t recovery_end = 0;  // the window is halved once for all losses before this
   std::uint32_t srtt_us = 0;
   std::uint8_t backoff = 0;
-  bool blocked : 1 = false;  // something is unsent for lack of window
-  bool starved : 1 = false;  // the user was told not to write
+  bool recovering : 1 = false;  // until what was sent before recovery_end has come through
+  bool blocked : 1 = false;     // something is unsent for lack of window
+  bool starved : 1 = false;     // the user was told not to write
   bool wake_armed : 1 = false;
   bool finishing : 1 = false;  // the user has written all
   bool fin_sent : 1 = false;
@@ -288,7 +301,7 @@ class Tcp {
   void depart(Burst& burst, std::uint32_t payload);
   bool passes_out(Connection& connection, const Burst& burst);
   bool passes_in(Connection& connection, const Burst& burst);
-  std::uint32_t longest_burst(HostIndex host) const;
+  std::uint32_t longest_burst(const Connection& connection, int side) const;
   void decay_after_idle(Pipe& pipe);
 
   // The bursts' events.
@@ -315,6 +328,9 @@ class Tcp {
   void settle(Pipe& pipe);
   void note_acknowledgement(Pipe& pipe, const Burst& burst);
   void widen(Pipe& pipe, std::uint32_t bytes);
+  void reduce_in_proportion(Pipe& pipe, std::uint32_t bytes);
+  void look_for_delay(Pipe& pipe, const Burst& burst);
+  Cubic& cubic(Pipe& pipe);
   void wake_at(Connection& connection, int side, Time at);
   void offer_space(Connection& connection, int side);
   Duration way_back(const Connection& connection, int side) const { return way(connection, 1 - side); }
@@ -338,6 +354,7 @@ class Tcp {
   Pool<Chunk, 256> chunks_;
   Pool<Burst, 128> bursts_;
   Pool<Connection, 32> connections_;
+  Pool<Growth, 64> growths_;
   std::unordered_map<std::uint64_t, Acceptor*> acceptors_;  // looked up, never iterated
   Connection* dirty_head_ = nullptr;
   Connection* dirty_tail_ = nullptr;

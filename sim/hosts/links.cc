@@ -66,7 +66,7 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
 }
 
 Landing Links::land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in) {
-  if (together(from, to)) return {last_in, 0};
+  if (together(from, to)) return {last_in, last_in, 0};
   Host& host = hosts_[to];
   Link& down = hosts_[line(to)].down;
   const Time now = kernel_.now();
@@ -77,6 +77,7 @@ Landing Links::land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint3
   landing.lost = overflow(down, backlog, wire, packets);
   const std::uint32_t taken = without(wire, packets, landing.lost);
   down.free_at = start + down.time(taken);
+  landing.first = start + down.time(std::min(wire, kPacket));
   landing.at = std::max(down.free_at, last_in + down.time(std::min(wire, kPacket)));
   host.traffic.received += taken;
   return landing;

@@ -2,6 +2,7 @@
 // between hosts. Equations and sources: docs/flow-model.md.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Departure {
 };
 struct Landing {
   Time at;             // when the last packet has come through the receiver's access link
+  Time first;          // when the first one has
   std::uint32_t lost;  // the last ones, for which the queue had no room
 };
 
@@ -67,8 +69,10 @@ class Links {
 
   Kernel& kernel() { return kernel_; }
   const PathModel& model() const { return model_; }
-  // How long the host's access link takes to send so many bytes.
-  Duration sending_time(HostIndex host, std::uint32_t wire) const { return hosts_[line(host)].up.time(wire); }
+  // How long the slower of two hosts' access links takes for so many bytes from one to the other.
+  Duration passing_time(HostIndex from, HostIndex to, std::uint32_t wire) const {
+    return std::max(hosts_[line(from)].up.time(wire), hosts_[line(to)].down.time(wire));
+  }
   HostIndex hosts() const { return static_cast<HostIndex>(hosts_.size()); }
   const Traffic& traffic(HostIndex host) const { return hosts_[host].traffic; }
 

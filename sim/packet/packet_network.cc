@@ -20,6 +20,7 @@
 
 #include "sim/packet/access_device.h"
 #include "sim/packet/engine.h"
+#include "sim/packet/linux_cubic.h"
 #include "sim/packet/ns3.h"
 #include "sim/packet/tcp_end.h"
 #include "stack/base/assert.h"
@@ -33,7 +34,7 @@ constexpr std::size_t kLargestDatagram = 65'507;
 // The TCP of a Linux host, as far as ns-3 has it (docs/packet-model.md gives the reasons).
 void set_tcp_defaults() {
   using ns3::Config::SetDefault;
-  SetDefault("ns3::TcpL4Protocol::SocketType", ns3::TypeIdValue(ns3::TypeId::LookupByName("ns3::TcpCubic")));
+  SetDefault("ns3::TcpL4Protocol::SocketType", ns3::TypeIdValue(LinuxCubic::GetTypeId()));
   SetDefault("ns3::TcpSocket::SegmentSize", ns3::UintegerValue(1448));
   SetDefault("ns3::TcpSocket::InitialCwnd", ns3::UintegerValue(10));
   SetDefault("ns3::TcpSocket::SndBufSize", ns3::UintegerValue(4 << 20));

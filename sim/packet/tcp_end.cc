@@ -36,7 +36,7 @@ struct Inside : ns3::TcpSocketBase {
     std::uint32_t window = tcb.m_cWnd;
     if (idle.count() < rto || window <= least) return;
     tcb.m_ssThresh = std::max(tcb.m_ssThresh.Get(), window / 4 * 3);
-    for (std::int64_t left = idle.count(); left >= rto && window > least; left -= rto) window /= 2;
+    for (std::int64_t left = idle.count() - rto; left > 0 && window > least; left -= rto) window /= 2;
     tcb.m_cWnd = tcb.m_cWndInfl = std::max(window, least);
   }
   // When what is sent fills the peer's window to the byte, ns-3's TcpTxBuffer::NextSeg offers a segment of no bytes,
@@ -47,6 +47,12 @@ struct Inside : ns3::TcpSocketBase {
       const std::int64_t sent = state(socket).m_highTxMark.Get() - socket.GetTxBuffer()->HeadSequence();
       return window > 0 && window == sent ? window - 1 : window;
     }));
+  }
+  // What data acknowledges, ns-3 does not count as acknowledged when it chooses which timestamp to echo: where data goes
+  // both ways it would echo old ones, and the peer measure round trips of seconds.
+  static void note_acknowledged(ns3::TcpSocketBase& socket, const ns3::SequenceNumber32& upto) {
+    ns3::SequenceNumber32& highest = socket.*(&Inside::m_highTxAck);
+    highest = std::max(highest, upto);
   }
   static void abort(ns3::TcpSocketBase& socket) { (socket.*(&Inside::SendRST))(); }
   static const ns3::TcpSocketState& state(const ns3::TcpSocketBase& socket) {
@@ -91,6 +97,7 @@ TcpEnd::TcpEnd(Kernel& kernel, Owner& owner, ns3::Ptr<ns3::Socket> socket, Endpo
   socket_->SetRecvCallback(ns3::MakeCallback(&TcpEnd::on_data, this));
   socket_->SetSendCallback(ns3::MakeCallback(&TcpEnd::on_room, this));
   socket_->TraceConnectWithoutContext("State", ns3::MakeCallback(&TcpEnd::on_state, this));
+  socket_->TraceConnectWithoutContext("Tx", ns3::MakeCallback(&TcpEnd::on_sent, this));
 }
 
 TcpEnd::~TcpEnd() { disconnect_callbacks(); }
@@ -104,6 +111,7 @@ void TcpEnd::disconnect_callbacks() {
   socket_->SetRecvCallback(MakeNullCallback<void, Socket>());
   socket_->SetSendCallback(MakeNullCallback<void, Socket, std::uint32_t>());
   socket_->TraceDisconnectWithoutContext("State", ns3::MakeCallback(&TcpEnd::on_state, this));
+  socket_->TraceDisconnectWithoutContext("Tx", ns3::MakeCallback(&TcpEnd::on_sent, this));
   socket_ = nullptr;
 }
 
@@ -231,6 +239,12 @@ void TcpEnd::on_state(ns3::TcpSocket::TcpStates_t, ns3::TcpSocket::TcpStates_t n
     }
   }
   kernel_.defer(tell_);  // perhaps the peer's end came
+}
+
+void TcpEnd::on_sent(ns3::Ptr<const ns3::Packet>, const ns3::TcpHeader& header,
+                     ns3::Ptr<const ns3::TcpSocketBase>) {
+  if ((header.GetFlags() & ns3::TcpHeader::ACK) != 0)
+    Inside::note_acknowledged(*socket_, header.GetAckNumber());
 }
 
 void TcpEnd::on_data(ns3::Ptr<ns3::Socket>) {

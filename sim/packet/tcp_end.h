@@ -58,6 +58,7 @@ class TcpEnd {
   void on_state(ns3::TcpSocket::TcpStates_t before, ns3::TcpSocket::TcpStates_t now);
   void on_error(ns3::Ptr<ns3::Socket>);
   void on_data(ns3::Ptr<ns3::Socket>);
+  void on_sent(ns3::Ptr<const ns3::Packet>, const ns3::TcpHeader& header, ns3::Ptr<const ns3::TcpSocketBase>);
   void on_room(ns3::Ptr<ns3::Socket>, std::uint32_t);
 
   void pump();

@@ -125,10 +125,10 @@ TEST_CASE("perf moves exactly what was asked for, at the link's rate", "[node]")
   REQUIRE(results.perf.size() == 1);
   CHECK(results.perf[0].downloaded == 5'000'000);
   // No faster than the link of 100 Mb/s; the download is held by Yamux's window of 256 KiB a round trip of 40
-  // ms.
+  // ms. (Linux's TCP takes 660 ms for the download alone: ./dev agreement.)
   CHECK(results.perf[0].upload > 240ms);
   CHECK(results.perf[0].upload < 500ms);
-  CHECK(results.perf[0].download > 700ms);
+  CHECK(results.perf[0].download > 600ms);
   CHECK(results.perf[0].download < 900ms);
   for (const auto& entry : world[1].traffic().entries()) {
     if (entry->protocol != kPerfProtocol) continue;
