@@ -505,6 +505,8 @@ std::vector<Edge> World::overlay(std::span<const NodeIndex> group, std::size_t d
 
 // --- running
 
+std::uint64_t World::turns() const { return backend_->events(); }
+
 bool World::advance(Time until, Duration wall) {
   const bool reached = backend_->advance(until, wall);
   ran_ += wall;

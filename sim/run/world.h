@@ -126,6 +126,7 @@ class World {
   void heal(Faults::Id fault);  // nothing if it was healed before
   void heal();                  // all
   Node& node(NodeIndex index);
+  std::uint64_t turns() const;                         // that were taken; 0 on "real"
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
   std::optional<Endpoint> scrape_page() const;         // where they are served
   Multiaddr address(NodeIndex node);  // where it listens; of an attached one: where it should
