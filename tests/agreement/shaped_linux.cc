@@ -130,7 +130,7 @@ std::unique_ptr<ShapedLinux> ShapedLinux::make(const PathModel& model, std::uint
 }
 
 ShapedLinux::ShapedLinux(const PathModel& model, std::uint64_t seed)
-    : links_(kernel_, model, Rng(seed), cuts_), fifo_(model.hosts(), std::vector<Time>(model.hosts())) {}
+    : links_(kernel_, model, Rng(seed), faults_), fifo_(model.hosts(), std::vector<Time>(model.hosts())) {}
 
 ShapedLinux::~ShapedLinux() {
   for (const int fd : tuns_) ::close(fd);

@@ -36,7 +36,7 @@ class ShapedLinux {
   void wait();
 
   Kernel kernel_;  // its time is the loop's
-  Cuts cuts_;
+  Faults faults_;
   hosts::Links links_;
   AsioLoop loop_;
   std::vector<int> namespaces_, tuns_;  // descriptors, by host
