@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scenarios import Case, Gossip, Samples, Transfer, cases, run_gossip, run_transfer
 from table import Row, print_rows, write_markdown
 
-LINUX_AT_ONCE = 6  # they mostly wait
+LINUX_AT_ONCE = 8  # they mostly wait
 
 
 def main() -> int:

@@ -127,7 +127,7 @@ def _exchanges() -> Iterator[Case]:
 def _losses() -> Iterator[Case]:
     for loss, rtt, mbit, size in itertools.product(LOSSES, RTTS_MS, (10, 100), (64 << 10, 1 << 20, 10 << 20)):
         bound = Bound(median=0.25) if loss == 0.01 else Bound()
-        runs, linux_runs = (400, 40) if size < 10 << 20 else (100, 10)
+        runs, linux_runs = (200, 20) if size < 10 << 20 else (20, 5)
         section = f"Bulk transfer, {loss * 100:g} % loss"
         yield Transfer(section, "bulk", rtt, mbit, size, loss, runs, bound, linux_runs=linux_runs)
 
@@ -153,7 +153,7 @@ def _gossip() -> Iterator[Case]:
     for nodes, internet, size in itertools.product(
         (50, 200), ("uniform", "ethereum_2025"), (1 << 10, 16 << 10, 128 << 10)
     ):
-        yield Gossip("Gossip, uncongested", internet, nodes, size, 8 if nodes == 50 else 3, bound)
+        yield Gossip("Gossip, uncongested", internet, nodes, size, 4 if nodes == 50 else 1, bound)
 
 
 def _quick() -> Iterator[Case]:
