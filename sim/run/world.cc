@@ -465,6 +465,7 @@ Faults& World::faults() {
 Faults::Id World::fault(std::string_view name, Fault fault) {
   Faults& all = faults();
   const std::string what = describe(fault);
+  if (ranked_ != nullptr) ranked_->step(name, hash64(as_bytes(what)));
   const Faults::Id id = all.add(std::move(fault));
   recorder_->event(now(), name, "#" + std::to_string(id) + " " + what);
   return id;

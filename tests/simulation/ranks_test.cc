@@ -86,7 +86,7 @@ class SocketRanks final : public Ranks {
 struct Plan {
   InternetConfig internet = MeasuredMix{"ethereum_2025"};
   TransportKind transport = TransportKind::tcp;
-  bool cut = false;         // half from half, and healed
+  bool faults = false;      // of the paths between the halves, one after the other
   int publish_alone = -1;   // a process where the script publishes once more
   int fail_in = -1;         // a process where a scripted action throws
   std::string record = {};  // where it is kept; empty: nowhere
@@ -108,11 +108,18 @@ std::uint64_t run(const Plan& plan, std::unique_ptr<Ranks> ranks) {
     const auto publish = [&] { world->publish_random(world->sample(all, 1).front(), "blocks", 20'000); };
     for (int message = 0; message < 4; ++message) world->call_at(Time(3s + message * 1s), publish);
     const std::span<const NodeIndex> some(all);
-    if (plan.cut) {
-      world->call_at(Time(4500ms), [&] {
-        world->fault("cut", {.paths = Fault::between(some.first(kNodes / 2), some.last(kNodes / 2))});
+    const auto halves = [&] { return Fault::between(some.first(kNodes / 2), some.last(kNodes / 2)); };
+    if (plan.faults) {
+      world->call_at(Time(4500ms), [&] { world->fault("cut", {.paths = halves()}); });
+      world->call_at(Time(5300ms), [&] {
+        world->heal();
+        world->fault("refuse", {.effect = FaultEffect::refuse, .both_ways = false, .paths = halves()});
       });
-      world->call_at(Time(6500ms), [&] { world->heal(); });
+      world->call_at(Time(6100ms), [&] {
+        world->heal();
+        world->fault("detour", {.effect = FaultEffect::delay, .delay = 70ms, .paths = halves()});
+      });
+      world->call_at(Time(7000ms), [&] { world->heal(); });
     }
     if (plan.publish_alone == rank) world->call_at(Time(5200ms), publish);
     if (plan.fail_in == rank) world->call_at(Time(5s), [] { throw ConfigError("not today"); });
@@ -180,7 +187,7 @@ TEST_CASE("several processes run the same World as one, event for event", "[worl
   link.loss = 0.005;
   const auto [name, plan] = GENERATE_COPY(table<std::string, Plan>({
       {"measured", {}},
-      {"a cut and its healing, over WebSocket", {.transport = TransportKind::websocket, .cut = true}},
+      {"faults and their healing, over WebSocket", {.transport = TransportKind::websocket, .faults = true}},
       {"loss and jitter", {.internet = UniformLatency{20ms, 60ms, link}}},
       {"everything at equal times", {.internet = UniformLatency{30ms, 30ms, HostLink{}}}},
   }));
