@@ -41,16 +41,16 @@ def test_a_peer_gossips_with_simulated_nodes(implementation: str, security: str)
             peer.stdin.write(json.dumps({"id": number, "op": op, **arguments}) + "\n")
             peer.stdin.flush()
 
-        world.at("3s", lambda: ask(1, "subscribe", topic=TOPIC))
-        world.at("3s", lambda: ask(2, "dial", addr=nodes[0].addresses[0]))
-        world.at("8s", lambda: nodes[NODES - 1].publish(TOPIC, b"from the simulation"))
-        world.at("9s", lambda: ask(3, "publish", topic=TOPIC, size=100, count=3))
-        world.at("11s", lambda: ask(4, "await_messages", topic=TOPIC, count=1, timeout=0.5))
-        world.at("12s", lambda: ask(5, "stop"))
-        run = world.run("13s")
+        world.at("5s", lambda: ask(1, "subscribe", topic=TOPIC))
+        world.at("5s", lambda: ask(2, "dial", addr=nodes[0].addresses[0]))
+        world.at("12s", lambda: nodes[NODES - 1].publish(TOPIC, b"from the simulation"))
+        world.at("13s", lambda: ask(3, "publish", topic=TOPIC, size=100, count=3))
+        world.at("18s", lambda: ask(4, "await_messages", topic=TOPIC, count=1, timeout=0.5))
+        world.at("20s", lambda: ask(5, "stop"))
+        run = world.run("22s")
         lines = [json.loads(line) for line in peer.communicate(timeout=10)[0].splitlines()]
     answers: dict[int, dict[str, Any]] = {line["id"]: line for line in lines if "id" in line}
-    assert all(answers[number]["ok"] for number in (1, 2, 3, 4, 5)), answers
+    assert all(answers[number]["ok"] for number in (1, 2, 3, 4, 5)), (answers, world.lateness)
     assert answers[2]["security"] == {"noise": "/noise", "tls": "/tls/1.0.0"}[security]
     assert answers[4]["count"] == 1
     foreign = run.messages[~run.messages.publisher.isin(run.nodes.index)]

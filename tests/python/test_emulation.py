@@ -56,9 +56,9 @@ def test_pings_take_the_simulated_time(peer: mc.Namespace, tmp_path: Path) -> No
 
     world.at("0.5s", ping)
     world.capture(host, tmp_path)
-    world.run("10s")
+    world.run("20s")  # much of which a busy machine may take to start a process
     assert host.addresses == ["/ip4/1.0.0.3/tcp/4001"]
-    assert running[0].wait(10) == 0
+    assert running[0].poll() == 0, world.lateness
     events = [json.loads(line) for line in running[0].communicate()[0].splitlines()]
     seconds = [event["seconds"] for event in events if event["event"] == "pong"]
     assert len(seconds) == 5
