@@ -125,6 +125,7 @@ void bind_world(py::module_& module) {
   py::class_<World>(module, "World")
       .def(py::init(&make_world))
       .def("observe", &observe)
+      .def("use_ipv6", &World::use_ipv6)
       .def("add", &add)
       .def("put_behind", [](World& w, const py::dict& box,
                             const Indices& nodes) { w.put_behind(nat_from(box), span_of(nodes)); })

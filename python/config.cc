@@ -18,6 +18,13 @@ Duration duration(const py::dict& config, const char* key) {
   return Duration(get<std::int64_t>(config, key));
 }
 
+QueueDiscipline discipline_from(const std::string& name) {
+  if (name == "codel") return QueueDiscipline::codel;
+  if (name == "fq_codel") return QueueDiscipline::fq_codel;
+  if (name == "drop_tail") return QueueDiscipline::drop_tail;
+  throw ConfigError("no queue discipline '" + name + "'");
+}
+
 HostLink link_from(const py::dict& config) {
   HostLink link;
   link.up_bps = get<double>(config, "up_bps");
@@ -25,7 +32,43 @@ HostLink link_from(const py::dict& config) {
   link.queue = duration(config, "queue_ns");
   link.jitter = duration(config, "jitter_ns");
   link.loss = get<double>(config, "loss");
+  link.discipline = discipline_from(get<std::string>(config, "discipline"));
   return link;
+}
+
+WifiAdhoc wifi_from(const py::dict& config) {
+  WifiAdhoc wifi;
+  wifi.width_m = get<double>(config, "width_m");
+  wifi.height_m = get<double>(config, "height_m");
+  wifi.range_m = get<double>(config, "range_m");
+  wifi.rate_mbps = get<std::uint32_t>(config, "rate_mbps");
+  wifi.slowest_mps = get<double>(config, "slowest_mps");
+  wifi.fastest_mps = get<double>(config, "fastest_mps");
+  wifi.pause = duration(config, "pause_ns");
+  wifi.positions = get<std::vector<std::pair<double, double>>>(config, "positions");
+  return wifi;
+}
+
+RoutedNetwork routers_from(const py::dict& config) {
+  RoutedNetwork network;
+  network.routers = get<RouterIndex>(config, "routers");
+  for (const py::handle item : get<py::list>(config, "links")) {
+    const auto fields = item.cast<py::dict>();
+    RouterLink link;
+    link.a = get<RouterIndex>(fields, "a");
+    link.b = get<RouterIndex>(fields, "b");
+    link.bps = get<double>(fields, "bps");
+    link.delay = duration(fields, "delay_ns");
+    link.queue = duration(fields, "queue_ns");
+    link.discipline = discipline_from(get<std::string>(fields, "discipline"));
+    network.links.push_back(link);
+  }
+  for (const auto& [router, latency_ns] :
+       get<std::vector<std::pair<RouterIndex, std::int64_t>>>(config, "hosts")) {
+    network.hosts.push_back({router, Duration(latency_ns)});
+  }
+  network.link = link_from(get<py::dict>(config, "link"));
+  return network;
 }
 
 std::vector<Duration> durations(const py::dict& config, const char* key) {
@@ -94,6 +137,8 @@ InternetConfig internet_from(const py::dict& config) {
                        get<double>(config, "home_down_bps")};
   }
   if (kind == "places") return places_from(config);
+  if (kind == "routers") return routers_from(config);
+  if (kind == "wifi") return wifi_from(config);
   const HostLink link = link_from(get<py::dict>(config, "link"));
   if (kind == "uniform") return UniformLatency{duration(config, "low_ns"), duration(config, "high_ns"), link};
   if (kind == "star") return StarLatency{durations(config, "spokes_ns"), link};

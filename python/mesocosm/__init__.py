@@ -1,6 +1,6 @@
 """Mesocosm: a real peer-to-peer network kept under controlled conditions."""
 
-from . import internet, keys, overlay, real
+from . import internet, keys, overlay, real, topology
 from ._core import __version__
 from .analysis import Run, load
 from .emulation import Namespace
@@ -29,4 +29,5 @@ __all__ = [
     "main",
     "overlay",
     "real",
+    "topology",
 ]

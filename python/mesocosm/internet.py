@@ -28,6 +28,7 @@ from .units import Duration, Rate, duration_ns, rate_bps
 LONGEST_NS = 2 * 10**9  # of a latency
 MOST_ROWS = 8192  # of a matrix or a table of cities
 MOST_SPOKES = 65_534
+DISCIPLINES = ("drop_tail", "codel", "fq_codel")
 
 Bandwidth = Rate | tuple[Rate, Rate]  # both directions, or (up, down)
 Array = npt.NDArray[np.float64]
@@ -54,6 +55,7 @@ class Link:
     queue_ns: int
     jitter_ns: int
     loss: float
+    discipline: str = "drop_tail"
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def uniform(
     queue: Duration = "50ms",
     jitter: Duration = 0,
     loss: float = 0.0,
+    discipline: str = "drop_tail",
 ) -> Internet:
     """The same for all: one latency, or one drawn for each pair between two bounds.
 
@@ -165,11 +168,13 @@ def uniform(
     queue      the longest that a packet waits for the link before packets are dropped
     jitter     the median extra delay that each end of a path adds (log-normal, sigma 1.2, in order)
     loss       the share of packets lost at each end of a path
+    discipline of the packets that wait for a link: "drop_tail" (the last to come is dropped when they would wait too
+               long), or on the packet backend "codel" (RFC 8289) or "fq_codel" (RFC 8290)
     """
-    low_ns, high_ns = (_latency("uniform: latency", bound) for bound in _both("uniform: latency", latency))
+    low_ns, high_ns = (latency_ns("uniform: latency", bound) for bound in _both("uniform: latency", latency))
     if low_ns > high_ns:
         raise ConfigError(f"uniform: latency: the bounds {latency!r} are the wrong way round")
-    return Uniform(low_ns, high_ns, _link("uniform", bandwidth, queue, jitter, loss))
+    return Uniform(low_ns, high_ns, access_link("uniform", bandwidth, queue, jitter, loss, discipline))
 
 
 def star(
@@ -179,6 +184,7 @@ def star(
     queue: Duration = "50ms",
     jitter: Duration = 0,
     loss: float = 0.0,
+    discipline: str = "drop_tail",
 ) -> Internet:
     """Node 0 in the middle; the others in turn at these latencies from it, and meeting through it.
 
@@ -187,8 +193,8 @@ def star(
     given = [spokes] if isinstance(spokes, (str, int, float)) else list(spokes)
     if not 1 <= len(given) <= MOST_SPOKES:
         raise ConfigError(f"star: 1 to {MOST_SPOKES} spokes are possible, not {len(given)}")
-    latencies = tuple(_latency(f"star: spoke {i}", spoke) for i, spoke in enumerate(given))
-    return Star(latencies, _link("star", bandwidth, queue, jitter, loss))
+    latencies = tuple(latency_ns(f"star: spoke {i}", spoke) for i, spoke in enumerate(given))
+    return Star(latencies, access_link("star", bandwidth, queue, jitter, loss, discipline))
 
 
 def matrix(
@@ -201,6 +207,7 @@ def matrix(
     queue: Duration = "50ms",
     jitter: Duration = 0,
     loss: float = 0.0,
+    discipline: str = "drop_tail",
 ) -> Internet:
     """Latencies of one's own: node i is row i of the matrix, and begins again at row 0 when the rows are used up.
 
@@ -232,7 +239,7 @@ def matrix(
             f"{where}: row {row}, column {column}: {values[row, column]:g} {unit} is over 2 s one-way"
         )
     one_way_ns = np.rint(np.where(np.isnan(one_way), 0, one_way)).astype(np.int64)
-    return Matrix(one_way_ns, _link("matrix", bandwidth, queue, jitter, loss), where)
+    return Matrix(one_way_ns, access_link("matrix", bandwidth, queue, jitter, loss, discipline), where)
 
 
 def cities(source: str | PathLike[str] | Iterable[Place]) -> Internet:
@@ -268,7 +275,7 @@ def _both(what: str, value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def _latency(what: str, value: Duration) -> int:
+def latency_ns(what: str, value: Duration) -> int:
     try:
         latency = duration_ns(value)
     except ConfigError as error:
@@ -278,21 +285,55 @@ def _latency(what: str, value: Duration) -> int:
     return latency
 
 
-def _link(what: str, bandwidth: Bandwidth, queue: Duration, jitter: Duration, loss: float) -> Link:
+def access_link(
+    what: str,
+    bandwidth: Bandwidth,
+    queue: Duration,
+    jitter: Duration,
+    loss: float,
+    discipline: str = "drop_tail",
+) -> Link:
+    """A checked Link; errors begin with `what`."""
     up, down = _both(f"{what}: bandwidth", bandwidth)
     try:
-        link = Link(rate_bps(up), rate_bps(down), duration_ns(queue), duration_ns(jitter), float(loss))
+        jitter_ns, share = duration_ns(jitter), float(loss)
     except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"{what}: {error}") from None
-    if not (1 <= link.up_bps <= 10**15 and 1 <= link.down_bps <= 10**15):
-        raise ConfigError(f"{what}: bandwidth must be from 1 bit/s to 1000 Tbit/s, not {bandwidth!r}")
-    if not 0 < link.queue_ns <= 60 * 10**9:
-        raise ConfigError(f"{what}: queue must be longer than zero and at most 60 s, not {queue!r}")
-    if link.jitter_ns > LONGEST_NS:
+    if jitter_ns > LONGEST_NS:
         raise ConfigError(f"{what}: jitter must be at most 2 s, not {jitter!r}")
-    if not 0 <= link.loss < 1:
+    if not 0 <= share < 1:
         raise ConfigError(f"{what}: loss must be at least 0 and below 1, not {loss!r}")
-    return link
+    rates = (checked_rate(f"{what}: bandwidth", up), checked_rate(f"{what}: bandwidth", down))
+    return Link(*rates, queue_ns(what, queue), jitter_ns, share, checked_discipline(what, discipline))
+
+
+def checked_rate(what: str, rate: Rate) -> int:
+    """Bits per second of a link."""
+    try:
+        bps = rate_bps(rate)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from None
+    if not 1 <= bps <= 10**15:
+        raise ConfigError(f"{what} must be from 1 bit/s to 1000 Tbit/s, not {rate!r}")
+    return bps
+
+
+def queue_ns(what: str, queue: Duration) -> int:
+    """The longest that a packet waits for a link."""
+    try:
+        longest = duration_ns(queue)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from None
+    if not 0 < longest <= 60 * 10**9:
+        raise ConfigError(f"{what}: queue must be longer than zero and at most 60 s, not {queue!r}")
+    return longest
+
+
+def checked_discipline(what: str, discipline: str) -> str:
+    """One of DISCIPLINES."""
+    if discipline not in DISCIPLINES:
+        raise ConfigError(f"{what}: discipline must be one of {', '.join(DISCIPLINES)}, not {discipline!r}")
+    return discipline
 
 
 def _read_matrix(path: Path, name: str | None) -> Array:

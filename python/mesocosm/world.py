@@ -47,9 +47,10 @@ class World:
     backend   "flow" (fast simulation), "packet" (ns-3, packet by packet; one world at a time in a process; under mpirun
               all processes run one world together) or "real" (sockets on the loopback interface, in real time)
     seed      everything that is drawn depends on it alone
-    internet  a model from `mesocosm.internet`; ignored by "real". Default: the Ethereum network of 2025
+    internet  a model from `mesocosm.internet`, or on "packet" from `mesocosm.topology`; ignored by "real". Default: the Ethereum network of 2025
     stack     "full" (TCP, Noise or TLS, Yamux byte by byte) or "collapsed" (the same protocols above a message-level
               transport with the full stack's measured costs; flow only)
+    ipv6      nodes listen on IPv6 addresses and dial each other there; simulated worlds only
     port      on "real", node i listens on TCP port `port + i`; 0: on any free port
     metrics   on "real": serve the nodes' metrics to Prometheus at this address during the run, such as "127.0.0.1:9464"
               (port 0: any free one, see `metrics_page`); "": do not
@@ -67,6 +68,7 @@ class World:
         seed: int = 1,
         internet: internet_models.Internet | None = None,
         stack: str = "full",
+        ipv6: bool = False,
         port: int = 0,
         metrics: str = "",
         metrics_every: Duration | None = "1s",
@@ -87,6 +89,8 @@ class World:
         self.backend, self.seed, self.stack = backend, seed, stack
         self.internet = internet if internet is not None else internet_models.ethereum_2025()
         self._core = _core.World(backend, stack, seed, self.internet.to_config(), str(_DATA), port)
+        if ipv6:
+            self._core.use_ipv6()
         self._metrics_every_ns = (
             0 if metrics_every is None else _interval_ns("World", "metrics_every", metrics_every)
         )

@@ -6,6 +6,11 @@
 #include "stack/base/hash.h"
 
 namespace mesocosm::hosts {
+namespace {
+
+constexpr double kNoTime = 1e18;  // bit/s
+
+}  // namespace
 
 Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Faults& faults)
     : kernel_(kernel),
@@ -15,7 +20,8 @@ Links::Links(Kernel& kernel, const PathModel& model, Rng rng, const Faults& faul
       jitter_seed_(rng.fork("jitter").next()) {
   hosts_.reserve(model.hosts());
   for (HostIndex i = 0; i < model.hosts(); ++i) {
-    const AccessLink& access = model.access(i);
+    AccessLink access = model.access(i);
+    if (model.discipline() != QueueDiscipline::drop_tail) access.up_bps = access.down_bps = kNoTime;
     hosts_.push_back({link(access.up_bps, access.up_queue), link(access.down_bps, access.down_queue), {}});
     if (model.premises(i) == i) continue;
     line_of_.resize(model.hosts());

@@ -1,5 +1,6 @@
 // The network's layers below transport protocols: each host's access link in both directions, and the paths
-// between hosts. Equations and sources: docs/flow-model.md.
+// between hosts. Equations and sources: docs/flow-model.md. Queues are drop-tail; where the model asks for another
+// discipline, access links take no time here: who has such queues (sim/packet) puts them before depart() and land().
 #pragma once
 
 #include <algorithm>
@@ -60,6 +61,9 @@ class Links {
     return model_.path(from, to).one_way + state(from, to).delay + model_.path(to, from).one_way +
            state(to, from).delay;
   }
+
+  // A packet of this host was lost by somebody else, such as a queue that several hosts share.
+  void lost(HostIndex from) { ++hosts_[from].traffic.packets_lost; }
 
   void prefetch(HostIndex host) const { __builtin_prefetch(&hosts_[host].down, 1); }
   // Whether no access link is between them: they are one, or on one LAN.

@@ -36,6 +36,8 @@ constexpr float kHomeLoss = 0.001F;
 constexpr std::size_t kMaxSites = 8192;  // 256 MiB of latencies
 constexpr std::size_t kMaxPlaces = 65'535;
 
+constexpr std::uint32_t kWifiAnswer = 100'000'000;  // ns; half of what it takes to learn that nobody listens
+
 double normal_probability(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
 std::uint32_t to_ns(double ms) { return static_cast<std::uint32_t>(std::llround(ms * 1e6)); }
@@ -233,6 +235,83 @@ Result<> Internet::configure(const LatencyMatrix& matrix, const std::string&) {
   return take_link(matrix.link);
 }
 
+Result<> Internet::configure(const RoutedNetwork& network, const std::string&) {
+  auto routers = Routers::make(network.routers, network.links);
+  if (!routers) return tl::unexpected(Error{routers.error().code, "internet: " + routers.error().detail});
+  if (network.hosts.empty() || network.hosts.size() >= kMaxPlaces) {
+    return fail(ErrorCode::limit, "internet: routers: 1 to 65534 places for hosts are possible");
+  }
+  for (std::size_t i = 0; i < network.hosts.size(); ++i) {
+    const Attachment& host = network.hosts[i];
+    const std::string what = "internet: routers: host " + std::to_string(i);
+    if (host.router >= network.routers) {
+      return fail(ErrorCode::limit, what + ": there is no router " + std::to_string(host.router));
+    }
+    if (auto checked = check_latency(host.latency, what + ": latency"); !checked) return checked;
+    Place place;
+    place.site = host.router;
+    places_.push_back(place);
+    spokes_.push_back(host.latency);
+    absorb(host.router);
+    absorb(static_cast<std::uint64_t>(host.latency.count()));
+  }
+  for (const RouterLink& link : network.links) {
+    absorb(std::uint64_t{link.a} << 32 | link.b);
+    absorb(std::bit_cast<std::uint64_t>(link.bps));
+    absorb(static_cast<std::uint64_t>(link.delay.count()));
+    absorb(static_cast<std::uint64_t>(link.queue.count()));
+    absorb(static_cast<std::uint64_t>(link.discipline));
+  }
+  placement_ = Placement::round_robin;
+  sites_ = network.routers;
+  for (RouterIndex from = 0; from < network.routers; ++from) {
+    for (RouterIndex to = 0; to < network.routers; ++to) {
+      one_way_ns_.push_back(static_cast<std::uint32_t>(routers->delay(from, to).count()));
+    }
+  }
+  routers_ = std::move(*routers);
+  return take_link(network.link);
+}
+
+Result<> Internet::configure(const WifiAdhoc& wifi, const std::string&) {
+  const auto refuse = [](const std::string& why) {
+    return fail(ErrorCode::limit, "internet: Wi-Fi: " + why);
+  };
+  const auto length = [](double metres) { return metres > 0 && metres <= 1e6; };
+  if (!length(wifi.width_m) || !length(wifi.height_m)) return refuse("area: sides outside (0, 1000 km]");
+  if (!length(wifi.range_m)) return refuse("range outside (0, 1000 km]");
+  const std::array<std::uint32_t, 8> rates = {6, 9, 12, 18, 24, 36, 48, 54};
+  if (std::find(rates.begin(), rates.end(), wifi.rate_mbps) == rates.end()) {
+    return refuse("rate: 802.11a has 6, 9, 12, 18, 24, 36, 48 and 54 Mbit/s, not " +
+                  std::to_string(wifi.rate_mbps));
+  }
+  const bool moves = wifi.fastest_mps > 0;
+  if (!(wifi.fastest_mps >= 0 && wifi.fastest_mps <= 1e4)) return refuse("speed outside [0, 10 km/s]");
+  if (moves && !(wifi.slowest_mps > 0 && wifi.slowest_mps <= wifi.fastest_mps)) {
+    return refuse("speed: the slowest must be above zero and not over the fastest");
+  }
+  if (wifi.pause < 0ns) return refuse("pause: below zero");
+  for (std::size_t i = 0; i < wifi.positions.size(); ++i) {
+    const auto& [x, y] = wifi.positions[i];
+    if (x >= 0 && x <= wifi.width_m && y >= 0 && y <= wifi.height_m) continue;
+    return refuse("position " + std::to_string(i) + ": outside the area");
+  }
+  for (double value : {wifi.width_m, wifi.height_m, wifi.range_m, wifi.slowest_mps, wifi.fastest_mps}) {
+    absorb(std::bit_cast<std::uint64_t>(value));
+  }
+  absorb(wifi.rate_mbps);
+  absorb(static_cast<std::uint64_t>(wifi.pause.count()));
+  for (const auto& [x, y] : wifi.positions) {
+    absorb(std::bit_cast<std::uint64_t>(x));
+    absorb(std::bit_cast<std::uint64_t>(y));
+  }
+  wifi_ = wifi;
+  places_.resize(1);
+  sites_ = 1;
+  one_way_ns_ = {kWifiAnswer};
+  return {};
+}
+
 Result<> Internet::take_link(const HostLink& link) {
   const auto valid_rate = [](double bps) { return bps >= 1 && bps <= 1e15; };
   if (!valid_rate(link.up_bps) || !valid_rate(link.down_bps)) {
@@ -245,6 +324,7 @@ Result<> Internet::take_link(const HostLink& link) {
   link_ = link;
   for (double value : {link.up_bps, link.down_bps, link.loss}) absorb(std::bit_cast<std::uint64_t>(value));
   for (Duration value : {link.queue, link.jitter}) absorb(static_cast<std::uint64_t>(value.count()));
+  if (link.discipline != QueueDiscipline::drop_tail) absorb(static_cast<std::uint64_t>(link.discipline));
   return {};
 }
 
@@ -280,6 +360,7 @@ HostIndex Internet::add_host() {
     if (placement_ == Placement::hub_first && chosen > 0) {
       host.last_mile_ns = static_cast<std::uint32_t>(2 * spokes_[chosen - 1].count());
     }
+    if (routers_) host.last_mile_ns = static_cast<std::uint32_t>(2 * spokes_[chosen].count());
   }
   host.place = static_cast<std::uint16_t>(chosen);
   chunks_[index / kChunk][index % kChunk] = host;
@@ -381,6 +462,11 @@ Duration Internet::least_between(std::size_t place, std::size_t other) const {
   if (pairwise_) return pair_low_;
   const std::size_t a = places_[place].site, b = places_[other].site;
   return Duration(std::min(one_way_ns_[a * sites_ + b], one_way_ns_[b * sites_ + a]));
+}
+
+PathModel::Attachment Internet::attachment(HostIndex host) const {
+  if (!routers_) return {};
+  return {places_[at(host).place].site, Duration(at(host).last_mile_ns / 2)};
 }
 
 Duration Internet::base(HostIndex from, std::size_t site_from, HostIndex to, std::size_t site_to) const {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "sim/net/facts.h"
 #include "sim/net/networks.h"
 #include "sim/net/path_model.h"
+#include "sim/net/routers.h"
 #include "stack/base/result.h"
 #include "stack/base/rng.h"
 
@@ -25,6 +27,7 @@ struct HostLink {
   Duration queue = 50ms;  // both directions
   Duration jitter{};      // median of the extra delay that each end of a path adds
   double loss = 0;        // that each end of a path adds, in [0, 1)
+  QueueDiscipline discipline = QueueDiscipline::drop_tail;  // another: on networks of packets only
 };
 
 // A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023". Homes whose line is below what the network
@@ -56,6 +59,14 @@ struct LatencyMatrix {
   HostLink link;
 };
 
+// Routers with links that the hosts share, on networks of packets only. Host i is attached as hosts[i % size] says.
+struct RoutedNetwork {
+  RouterIndex routers = 0;
+  std::vector<RouterLink> links;
+  std::vector<PathModel::Attachment> hosts;
+  HostLink link;
+};
+
 // A user's own places, with the measured model for paths, last miles and access links.
 struct OwnPlace {
   std::string name;
@@ -68,7 +79,8 @@ struct OwnPlaces {
   std::vector<OwnPlace> places;
 };
 
-using InternetConfig = std::variant<MeasuredMix, UniformLatency, StarLatency, LatencyMatrix, OwnPlaces>;
+using InternetConfig = std::variant<MeasuredMix, UniformLatency, StarLatency, LatencyMatrix, OwnPlaces,
+                                    RoutedNetwork, WifiAdhoc>;
 
 // What a report says about a host. The views live as long as the Internet.
 struct HostInfo {
@@ -118,6 +130,10 @@ class Internet final : public PathModel {
   Duration jitter(HostIndex from, HostIndex to, double u) const override;
   std::uint32_t address(HostIndex host) const override;
   HostIndex host_of(std::uint32_t address) const override;
+  QueueDiscipline discipline() const override { return link_.discipline; }
+  const Routers* routers() const override { return routers_ ? &*routers_ : nullptr; }
+  Attachment attachment(HostIndex host) const override;
+  const WifiAdhoc* wifi() const override { return wifi_ ? &*wifi_ : nullptr; }
 
   static constexpr Duration kLoopback = 20us;
   static constexpr Duration kLan = 500us;
@@ -158,6 +174,8 @@ class Internet final : public PathModel {
   Result<> configure(const StarLatency& star, const std::string& data_folder);
   Result<> configure(const LatencyMatrix& matrix, const std::string& data_folder);
   Result<> configure(const OwnPlaces& own, const std::string& data_folder);
+  Result<> configure(const RoutedNetwork& network, const std::string& data_folder);
+  Result<> configure(const WifiAdhoc& wifi, const std::string& data_folder);
   Result<> take_link(const HostLink& link);
   Result<> load_facts(const std::string& data_folder);
   void measure_sites(const std::vector<std::pair<std::size_t, GeoPoint>>& sites);
@@ -186,8 +204,10 @@ class Internet final : public PathModel {
   std::unique_ptr<Networks> networks_;     // likewise
   double home_up_bps_ = 1e6;               // the least that homes have, measured models only
   double home_down_bps_ = 1e6;
-  HostLink link_;  // synthetic models only
-  std::vector<Duration> spokes_;
+  HostLink link_;                 // synthetic models only
+  std::vector<Duration> spokes_;  // of a star's hosts but the hub, or of all that are attached to routers
+  std::optional<Routers> routers_;
+  std::optional<WifiAdhoc> wifi_;
   std::vector<std::unique_ptr<Host[]>> chunks_;
   std::vector<std::uint32_t> ranks_;               // of each host in its system
   std::vector<std::vector<HostIndex>> by_system_;  // by rank

@@ -4,12 +4,20 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "stack/base/time.h"
 
 namespace mesocosm {
 
 using HostIndex = std::uint32_t;  // dense: 0 .. hosts() - 1
+using RouterIndex = std::uint32_t;
+
+class Routers;
+
+// Which packets wait, which leave next and which are dropped (sim/net/packet_queue.h).
+enum class QueueDiscipline : std::uint8_t { drop_tail, codel, fq_codel };
 
 // A host's link to the Internet. Rates in bits per second of IP packets, > 0. A queue is given as the longest
 // time that a packet may wait in it at the link's rate (bytes = rate / 8 x time); what would wait longer is
@@ -29,8 +37,27 @@ struct Path {
 
 // Constant for the life of a World, so that users may keep what they asked for. All calls are cheap (some 10
 // ns) and depend on nothing but their arguments.
+// Radios of 802.11a in a rectangle, without access points. What is within range of another hears it.
+struct WifiAdhoc {
+  double width_m = 500;
+  double height_m = 500;
+  double range_m = 150;
+  std::uint32_t rate_mbps = 24;  // one of 802.11a's
+  // Hosts stay where they are, or go to a random place at a random speed, pause there, and go on (random waypoint).
+  double slowest_mps = 0;
+  double fastest_mps = 0;  // 0: they stay
+  Duration pause{};
+  std::vector<std::pair<double, double>> positions;  // host i begins at positions[i % size]; empty: anywhere
+};
+
 class PathModel {
  public:
+  // Where a host's access link ends, and how long that takes without queues.
+  struct Attachment {
+    RouterIndex router = 0;
+    Duration latency{};
+  };
+
   virtual ~PathModel() = default;
 
   virtual HostIndex hosts() const = 0;
@@ -48,6 +75,15 @@ class PathModel {
   static constexpr HostIndex kNoHost = ~HostIndex{0};
   virtual std::uint32_t address(HostIndex) const { return 0; }
   virtual HostIndex host_of(std::uint32_t) const { return kNoHost; }
+
+  // --- What only networks of packets know.
+  // Of access links.
+  virtual QueueDiscipline discipline() const { return QueueDiscipline::drop_tail; }
+  // Links that several paths share; null: none. Then a path is both hosts' attachments and the routers' way between.
+  virtual const Routers* routers() const { return nullptr; }
+  virtual Attachment attachment(HostIndex) const { return {}; }
+  // Radios in place of paths and access links; null: none.
+  virtual const WifiAdhoc* wifi() const { return nullptr; }
 };
 
 }  // namespace mesocosm

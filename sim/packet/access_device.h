@@ -4,80 +4,17 @@
 
 #include <cstdint>
 #include <unordered_map>
-#include <vector>
 
 #include <ns3/channel.h>
 #include <ns3/net-device.h>
 #include <ns3/node.h>
 #include <ns3/packet.h>
 
-#include "sim/capture/captures.h"
-#include "sim/hosts/border.h"
 #include "sim/hosts/links.h"
-#include "sim/hosts/pool.h"
-#include "sim/packet/gates.h"
+#include "sim/packet/fabric.h"
 #include "sim/packet/packet_network.h"
 
 namespace mesocosm::packet {
-
-class AccessDevice;
-class Fabric;
-
-// A packet on its way: first over the path, then through the receiver's access link.
-struct Flight final : Timer {
-  void on_timer() override;
-
-  Flight* next = nullptr;
-  Fabric* fabric = nullptr;
-  ns3::Ptr<ns3::Packet> packet;
-  HostIndex from = 0, to = 0;
-  std::uint32_t wire = 0;
-  Time last_in{};
-  bool landing = false;
-
- private:
-  void done();
-};
-
-// The Internet between the devices: every packet takes its sender's uplink, the path, and its receiver's downlink,
-// two kernel events a packet, by the same links (rates, queues, jitter, loss, faults) as the flow backend.
-class Fabric {
- public:
-  // Which host has an address (host byte order); kNoHost: nobody.
-  using Locate = HostIndex (*)(const void* context, std::uint32_t address);
-  static constexpr HostIndex kNoHost = ~HostIndex{0};
-
-  // `border`: null when this process runs all hosts.
-  Fabric(hosts::Links& links, hosts::Border* border, Locate locate, const void* context);
-  // Packets pass middleboxes from now on, which know who has an address.
-  void set_gates(Gates& gates) { gates_ = &gates; }
-  ~Fabric();
-  void add(HostIndex host, AccessDevice& device) { devices_[host] = &device; }
-  void arrive(const hosts::Crossing& crossing);  // from another process
-  AccessDevice& device(HostIndex host) { return *devices_[host]; }
-  bool outside(HostIndex host) const;               // is run outside of the simulation
-  void inject(HostIndex from, ByteView ip_packet);  // from there
-  // From now on writes what captured hosts send and receive.
-  void capture(capture::Captures& captures) { captures_ = &captures; }
-
- private:
-  friend class AccessDevice;
-  friend struct Flight;
-  void send(HostIndex from, ns3::Ptr<ns3::Packet> packet);
-  void fly(HostIndex from, HostIndex to, std::uint32_t wire, Time first_in, Time last_in, std::uint64_t order,
-           ns3::Ptr<ns3::Packet> packet);
-  void refuse(HostIndex from, HostIndex to, ns3::Ptr<ns3::Packet> packet);
-  void record(HostIndex host, capture::PacketDirection direction, const ns3::Packet& packet);
-
-  hosts::Links& links_;
-  hosts::Border* border_;
-  Locate locate_;
-  const void* context_;
-  Gates* gates_ = nullptr;
-  std::vector<AccessDevice*> devices_;  // by host; null: another process runs it
-  hosts::Pool<Flight> flights_;
-  capture::Captures* captures_ = nullptr;  // null: nothing is captured
-};
 
 class AccessDevice final : public ns3::NetDevice {
  public:

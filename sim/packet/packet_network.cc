@@ -3,17 +3,23 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include <ns3/boolean.h>
 #include <ns3/config.h>
 #include <ns3/double.h>
+#include <ns3/icmpv6-l4-protocol.h>
 #include <ns3/inet-socket-address.h>
+#include <ns3/inet6-socket-address.h>
 #include <ns3/internet-stack-helper.h>
 #include <ns3/ipv4-static-routing-helper.h>
 #include <ns3/ipv4-static-routing.h>
 #include <ns3/ipv4.h>
+#include <ns3/ipv6-static-routing-helper.h>
+#include <ns3/ipv6-static-routing.h>
+#include <ns3/ipv6.h>
 #include <ns3/tcp-socket-factory.h>
 #include <ns3/udp-socket-factory.h>
 #include <ns3/uinteger.h>
@@ -23,6 +29,7 @@
 #include "sim/packet/linux_cubic.h"
 #include "sim/packet/ns3.h"
 #include "sim/packet/tcp_end.h"
+#include "sim/packet/wifi.h"
 #include "stack/base/assert.h"
 
 namespace mesocosm {
@@ -30,6 +37,7 @@ namespace packet {
 namespace {
 
 constexpr std::size_t kLargestDatagram = 65'507;
+constexpr std::uint32_t kSegmentV6 = 1428;  // 20 bytes less, for the longer header
 
 // The TCP of a Linux host, as far as ns-3 has it (docs/packet-model.md gives the reasons).
 void set_tcp_defaults() {
@@ -47,11 +55,26 @@ void set_tcp_defaults() {
   SetDefault("ns3::TcpSocketBase::MinRto", ns3::TimeValue(ns3::MilliSeconds(200)));
   SetDefault("ns3::TcpSocketBase::ClockGranularity", ns3::TimeValue(ns3::MilliSeconds(1)));
   SetDefault("ns3::TcpSocketBase::MaxSegLifetime", ns3::DoubleValue(1));
+  SetDefault("ns3::Icmpv6L4Protocol::DAD",
+             ns3::BooleanValue(false));  // addresses are unique, and at once of use
 }
 
-ns3::Ipv4Address to_ns3(const IpAddress& ip) { return ns3::Ipv4Address(ip.v4_host_order()); }
-ns3::InetSocketAddress to_ns3(const Endpoint& at) { return {to_ns3(at.ip), at.port}; }
+ns3::Ipv4Address to_ns3_v4(const IpAddress& ip) { return ns3::Ipv4Address(ip.v4_host_order()); }
+ns3::Ipv6Address to_ns3_v6(const IpAddress& ip) {
+  auto octets = ip.octets();
+  return ns3::Ipv6Address(octets.data());
+}
+ns3::Address to_ns3(const Endpoint& at) {
+  if (at.ip.is_v4()) return ns3::InetSocketAddress(to_ns3_v4(at.ip), at.port);
+  return ns3::Inet6SocketAddress(to_ns3_v6(at.ip), at.port);
+}
 Endpoint from_ns3(const ns3::Address& address) {
+  if (ns3::Inet6SocketAddress::IsMatchingType(address)) {
+    const auto inet = ns3::Inet6SocketAddress::ConvertFrom(address);
+    std::array<std::uint8_t, 16> octets{};
+    inet.GetIpv6().GetBytes(octets.data());
+    return {IpAddress::v6(octets), inet.GetPort()};
+  }
   const auto inet = ns3::InetSocketAddress::ConvertFrom(address);
   return {IpAddress::v4(inet.GetIpv4().Get()), inet.GetPort()};
 }
@@ -59,6 +82,11 @@ Endpoint local_of(const ns3::Socket& socket) {
   ns3::Address address;
   socket.GetSockName(address);
   return from_ns3(address);
+}
+
+IpAddress unspecified(bool v4) { return v4 ? IpAddress() : IpAddress::v6({}); }
+IpAddress loopback(bool v4) {
+  return v4 ? IpAddress::v4(0x7f000001) : IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
 }
 
 // A stream's callbacks before its user has set any.
@@ -77,7 +105,7 @@ class HostNetwork;
 
 struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   Impl(Kernel& kernel, const PathModel& model, Rng rng, const std::vector<hosts::Behind>& behind,
-       hosts::Border* border);
+       hosts::Border* border, bool ipv6);
   ~Impl();
 
   void on_unused(packet::TcpEnd& end) override {
@@ -92,17 +120,26 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
     return *ends.emplace_back(
         std::make_unique<packet::TcpEnd>(kernel, *this, socket, local, remote, connected));
   }
-  // A host listens there, or on all its addresses.
-  bool listening(HostIndex host, std::uint16_t port) const {
-    return listeners.contains({host, port}) || abroad.contains({host, port});
+  // A host listens on a port, on all its addresses of a version.
+  struct Port {
+    HostIndex host;
+    std::uint16_t port;
+    bool v4;
+    auto operator<=>(const Port&) const = default;
+  };
+  bool listening(const Port& at) const {
+    return listeners.contains(at) || abroad.contains({at.host, at.port});
   }
-  void begin_listening(HostIndex host, std::uint16_t port, packet::HostListener& listener) {
-    listeners[{host, port}] = &listener;
-    if (border != nullptr) border->tell({host, port, true});
+  void begin_listening(const Port& at, packet::HostListener& listener) {
+    listeners[at] = &listener;
+    if (border != nullptr) border->tell({at.host, at.port, true});
   }
-  void end_listening(HostIndex host, std::uint16_t port) {
-    listeners.erase({host, port});
-    if (border != nullptr) border->tell({host, port, false});
+  void end_listening(const Port& at) {
+    listeners.erase(at);
+    if (border != nullptr) border->tell({at.host, at.port, false});
+  }
+  IpAddress address(HostIndex host, bool v4) const {
+    return v4 ? directory.address_v4(host) : directory.address_v6(host);
   }
   HostIndex reach(HostIndex from, const IpAddress& address) const {
     return middleboxes.any() ? middleboxes.host_of(from, address) : directory.host_of(address);
@@ -111,6 +148,7 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   hosts::Border* border;  // null: this process runs all hosts
   Kernel& kernel;
   const PathModel& model;
+  bool ipv6;
   Faults faults;
   hosts::Directory directory;
   hosts::Middleboxes middleboxes;
@@ -118,7 +156,8 @@ struct PacketNetwork::Impl final : packet::TcpEnd::Owner {
   Ns3Engine engine;
   packet::Gates gates;
   packet::Fabric fabric;
-  std::map<std::pair<HostIndex, std::uint16_t>, packet::HostListener*> listeners;
+  std::optional<packet::WifiGround> wifi;  // in place of the fabric
+  std::map<Port, packet::HostListener*> listeners;
   std::set<std::pair<HostIndex, std::uint16_t>> abroad;  // where hosts of other processes listen
   std::vector<std::unique_ptr<packet::TcpEnd>> ends;
   std::vector<std::unique_ptr<packet::HostNetwork>> networks;
@@ -131,11 +170,11 @@ class HostListener final : public Listener {
   HostListener(PacketNetwork::Impl& network, HostIndex host, ns3::Ptr<ns3::Socket> socket, const Endpoint& at,
                Events& events)
       : network_(network), host_(host), socket_(socket), at_(at), events_(events) {
-    network_.begin_listening(host_, at_.port, *this);
+    network_.begin_listening({host_, at_.port, at_.ip.is_v4()}, *this);
     socket_->Listen();
   }
   ~HostListener() override {
-    network_.end_listening(host_, at_.port);
+    network_.end_listening({host_, at_.port, at_.ip.is_v4()});
     for (TcpEnd* end : new_) end->abandon();
     socket_->Close();
   }
@@ -174,7 +213,7 @@ class DatagramSocket final : public Datagrams {
     socket_->Close();
   }
   void send(const Endpoint& to, Bytes payload) override {
-    if (!to.ip.is_v4() || payload.size() > kLargestDatagram) return;
+    if (to.ip.is_v4() != at_.ip.is_v4() || payload.size() > kLargestDatagram) return;
     socket_->SendTo(ns3::Create<ns3::Packet>(payload.data(), static_cast<std::uint32_t>(payload.size())), 0,
                     to_ns3(to));
   }
@@ -204,20 +243,11 @@ class HostNetwork final : public Network {
  public:
   HostNetwork(PacketNetwork::Impl& network, HostIndex host)
       : network_(network), host_(host), node_(ns3::CreateObject<ns3::Node>()) {
-    ns3::InternetStackHelper stack;
-    stack.SetIpv6StackInstall(false);
-    stack.SetRoutingHelper(ns3::Ipv4StaticRoutingHelper());
-    stack.Install(node_);
-    const auto device = ns3::CreateObject<AccessDevice>(network.fabric, host);
-    node_->AddDevice(device);
-    network.fabric.add(host, *device);
-    const auto ip = node_->GetObject<ns3::Ipv4>();
-    const std::uint32_t interface = ip->AddInterface(device);
-    ip->AddAddress(interface, ns3::Ipv4InterfaceAddress(to_ns3(network.directory.address_v4(host)),
-                                                        ns3::Ipv4Mask::GetOnes()));
-    ip->SetUp(interface);
-    ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(
-        ns3::Ipv4Address::GetAny(), ns3::Ipv4Mask::GetZero(), interface);
+    if (network.wifi) {
+      network.wifi->join(node_, host, network.directory.address_v4(host));
+    } else {
+      join_fabric();
+    }
   }
 
   std::unique_ptr<ByteStream> connect(const Endpoint& to, ByteStream::Events& events,
@@ -225,23 +255,26 @@ class HostNetwork final : public Network {
     const bool here = to.ip.is_loopback();
     const HostIndex host = here ? host_ : network_.reach(host_, to.ip);
     const bool gated = !here && network_.middleboxes.crosses(host_, host, to.ip);
-    if (host == hosts::Directory::kNoHost || !to.ip.is_v4()) {
-      return hosts::unreachable_stream(network_.kernel, {network_.directory.address_v4(host_), from.port}, to,
-                                       events);
+    const bool v4 = to.ip.is_v4();
+    const IpAddress own = network_.address(host_, v4);
+    if (host == hosts::Directory::kNoHost || !speaks(to.ip)) {
+      return hosts::unreachable_stream(network_.kernel, {own, from.port}, to, events);
     }
-    const auto socket = ns3::Socket::CreateSocket(node_, ns3::TcpSocketFactory::GetTypeId());
+    const auto socket = new_socket(ns3::TcpSocketFactory::GetTypeId(), v4);
     if (from.port != 0) {
       // Not on all addresses, where a listener of ours may have that port.
-      socket->Bind(to_ns3({network_.directory.address_v4(host_), from.port}));
-    } else {
+      socket->Bind(to_ns3({own, from.port}));
+    } else if (v4) {
       socket->Bind();
+    } else {
+      socket->Bind6();
     }
     // To itself over the loopback device: over its own address ns-3 delivers while it is still sending, and takes
     // the acknowledgement for one of the future.
-    socket->Connect(host == host_ && !gated ? to_ns3({loopback(), to.port}) : to_ns3(to));
+    socket->Connect(host == host_ && !gated ? to_ns3({loopback(v4), to.port}) : to_ns3(to));
     TcpEnd& end = network_.add(socket, seen(local_of(*socket)), to, false);
     if (network_.fabric.outside(host)) return end.stream(events);  // it will answer for itself
-    if (gated ? refused_behind_gates(to) : refuses(host, to.port)) {
+    if (gated ? refused_behind_gates(to) : refuses({host, to.port, v4})) {
       end.refuse_after(network_.links.round_trip(host_, host));
     }
     return end.stream(events);
@@ -268,18 +301,55 @@ class HostNetwork final : public Network {
     return network_.directory.resolve(network_.kernel, name, type, events);
   }
 
-  std::vector<IpAddress> local_addresses() const override { return {network_.directory.address_v4(host_)}; }
+  std::vector<IpAddress> local_addresses() const override {
+    std::vector<IpAddress> addresses = {network_.directory.address_v4(host_)};
+    if (network_.ipv6) addresses.push_back(network_.directory.address_v6(host_));
+    return addresses;
+  }
 
  private:
+  void join_fabric() {
+    ns3::InternetStackHelper stack;
+    stack.SetIpv6StackInstall(network_.ipv6);
+    stack.SetRoutingHelper(ns3::Ipv4StaticRoutingHelper());
+    stack.SetRoutingHelper(ns3::Ipv6StaticRoutingHelper());
+    stack.Install(node_);
+    const auto device = ns3::CreateObject<AccessDevice>(network_.fabric, host_);
+    node_->AddDevice(device);
+    network_.fabric.add(host_, *device);
+    configure_v4(device);
+    if (network_.ipv6) configure_v6(device);
+  }
+  void configure_v4(const ns3::Ptr<ns3::NetDevice>& device) {
+    const auto ip = node_->GetObject<ns3::Ipv4>();
+    const std::uint32_t interface = ip->AddInterface(device);
+    ip->AddAddress(interface, ns3::Ipv4InterfaceAddress(to_ns3_v4(network_.directory.address_v4(host_)),
+                                                        ns3::Ipv4Mask::GetOnes()));
+    ip->SetUp(interface);
+    ns3::Ipv4StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(
+        ns3::Ipv4Address::GetAny(), ns3::Ipv4Mask::GetZero(), interface);
+  }
+  void configure_v6(const ns3::Ptr<ns3::NetDevice>& device) {
+    const auto ip = node_->GetObject<ns3::Ipv6>();
+    const std::uint32_t interface = ip->AddInterface(device);
+    ip->AddAddress(interface, ns3::Ipv6InterfaceAddress(to_ns3_v6(network_.directory.address_v6(host_)),
+                                                        ns3::Ipv6Prefix::GetOnes()));
+    ip->SetUp(interface);
+    ns3::Ipv6StaticRoutingHelper().GetStaticRouting(ip)->AddNetworkRouteTo(
+        ns3::Ipv6Address::GetAny(), ns3::Ipv6Prefix::GetZero(), interface);
+  }
+
   Result<ns3::Ptr<ns3::Socket>> bound(const Endpoint& at, ns3::TypeId type) {
-    if (!at.ip.is_v4())
-      return fail(ErrorCode::unsupported, "the packet network has no IPv6: " + at.to_string());
+    if (!speaks(at.ip)) {
+      return fail(ErrorCode::unsupported, "this packet network has no IPv6: " + at.to_string());
+    }
     if (!network_.directory.owns(host_, at.ip)) {
       return fail(ErrorCode::io, "not an address of this host: " + at.ip.to_string());
     }
-    const auto socket = ns3::Socket::CreateSocket(node_, type);
+    const auto socket = new_socket(type, at.ip.is_v4());
     // On all of its addresses, of which loopback is one (see connect).
-    if (socket->Bind(to_ns3({{}, at.port})) != 0) return fail(ErrorCode::address_in_use, at.to_string());
+    if (socket->Bind(to_ns3({unspecified(at.ip.is_v4()), at.port})) != 0)
+      return fail(ErrorCode::address_in_use, at.to_string());
     return socket;
   }
 
@@ -291,18 +361,25 @@ class HostNetwork final : public Network {
     if (sent.action != NatAction::forward) return sent.action == NatAction::refuse;
     const auto there = network_.middleboxes.judge(network_.kernel.now(), host_, sent.host, sent.packet);
     if (there.action != NatAction::forward) return there.action == NatAction::refuse;
-    return refuses(there.host, there.packet.destination.port);
+    return refuses({there.host, there.packet.destination.port, true});
   }
   // Nobody listens there, and no fault keeps that secret.
-  bool refuses(HostIndex host, std::uint16_t port) const {
-    return !network_.listening(host, port) && !network_.links.state(host_, host).lost &&
-           !network_.links.state(host, host_).lost;
+  bool refuses(const PacketNetwork::Impl::Port& at) const {
+    return !network_.listening(at) && !network_.links.state(host_, at.host).lost &&
+           !network_.links.state(at.host, host_).lost;
   }
 
-  static IpAddress loopback() { return IpAddress::v4(0x7f000001); }
+  ns3::Ptr<ns3::Socket> new_socket(ns3::TypeId type, bool v4) {
+    const auto socket = ns3::Socket::CreateSocket(node_, type);
+    const bool tcp = type == ns3::TcpSocketFactory::GetTypeId();
+    if (tcp && !v4) socket->SetAttribute("SegmentSize", ns3::UintegerValue(kSegmentV6));
+    return socket;
+  }
+  bool speaks(const IpAddress& ip) const { return ip.is_v4() || network_.ipv6; }
+
   // A connection of the host to itself is between its own address and its own address.
   Endpoint seen(Endpoint at) const {
-    if (at.ip.is_loopback()) at.ip = network_.directory.address_v4(host_);
+    if (at.ip.is_loopback()) at.ip = network_.address(host_, at.ip.is_v4());
     return at;
   }
 
@@ -310,7 +387,7 @@ class HostNetwork final : public Network {
   void on_new(ns3::Ptr<ns3::Socket> socket, const ns3::Address& from) {
     const Endpoint local = seen(local_of(*socket));
     TcpEnd& end = network_.add(socket, local, seen(from_ns3(from)), true);
-    const auto listener = network_.listeners.find({host_, local.port});
+    const auto listener = network_.listeners.find({host_, local.port, local.ip.is_v4()});
     if (listener != network_.listeners.end()) {
       listener->second->take(end);
     } else {
@@ -326,30 +403,32 @@ class HostNetwork final : public Network {
 }  // namespace packet
 
 PacketNetwork::Impl::Impl(Kernel& on, const PathModel& paths, Rng rng,
-                          const std::vector<hosts::Behind>& behind, hosts::Border* at)
+                          const std::vector<hosts::Behind>& behind, hosts::Border* at, bool with_ipv6)
     : border(at),
       kernel(on),
       model(paths),
+      ipv6(with_ipv6),
       directory(paths),
       middleboxes(behind, directory, paths, rng),
       links(on, paths, rng, faults),
       engine(on, rng.fork("ns-3").next()),
       gates(middleboxes),
       fabric(
-          links, border,
-          [](const void* context, std::uint32_t address) {
-            return static_cast<const hosts::Directory*>(context)->host_of(IpAddress::v4(address));
+          links, border, rng.fork("queues").next(),
+          [](const void* context, const IpAddress& address) {
+            return static_cast<const hosts::Directory*>(context)->host_of(address);
           },
           &directory) {
   packet::set_tcp_defaults();
   if (middleboxes.any()) fabric.set_gates(gates);
+  if (paths.wifi() != nullptr) wifi.emplace(*paths.wifi(), faults, rng.fork("wifi"));
 }
 
 PacketNetwork::Impl::~Impl() = default;
 
 PacketNetwork::PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng,
-                             const std::vector<hosts::Behind>& behind, hosts::Border* border)
-    : impl_(std::make_unique<Impl>(kernel, model, rng, behind, border)) {
+                             const std::vector<hosts::Behind>& behind, hosts::Border* border, bool ipv6)
+    : impl_(std::make_unique<Impl>(kernel, model, rng, behind, border, ipv6)) {
   impl_->networks.resize(model.hosts());
   for (HostIndex host = 0; host < model.hosts(); ++host) {
     if (border != nullptr && !border->ours(host)) continue;

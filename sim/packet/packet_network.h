@@ -21,8 +21,9 @@
 namespace mesocosm {
 
 // How it behaves, beyond what ns-3 does:
-//  - IPv4 only. Connecting where nobody listens fails after one round trip (refused; ns-3's TCP ignores the reset), to
-//    an address that no host has at once (unreachable).
+//  - IPv6 beside IPv4 only if asked for, since it costs memory; then there are no NATs and firewalls.
+//  - Connecting where nobody listens fails after one round trip (refused; ns-3's TCP ignores the reset), to an address
+//    that no host has at once (unreachable).
 //  - Every packet passes the NATs and firewalls on its way (docs/nat-model.md).
 //  - One at a time in a process: ns-3's simulator is a global.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
@@ -30,7 +31,8 @@ class PacketNetwork {
  public:
   // `border`: when other processes run some of the hosts; null: this one runs all. It must outlive the network.
   PacketNetwork(Kernel& kernel, const PathModel& model, Rng rng,
-                const std::vector<hosts::Behind>& behind = {}, hosts::Border* border = nullptr);
+                const std::vector<hosts::Behind>& behind = {}, hosts::Border* border = nullptr,
+                bool ipv6 = false);
   ~PacketNetwork();
   PacketNetwork(const PacketNetwork&) = delete;
   PacketNetwork& operator=(const PacketNetwork&) = delete;

@@ -34,6 +34,8 @@ class Backend {
   virtual Network* machine() { return nullptr; }
   virtual TransportFactory transport_factory(NodeIndex node, const UpgradeOptions& options) = 0;
   virtual Multiaddr listen_address(NodeIndex node) const = 0;
+  // Before the first node is attached: nodes listen on IPv6. ConfigError where that is not possible.
+  virtual void use_ipv6() = 0;
 
   // Before the first node attaches: a middlebox, and nodes of one premises behind it. ConfigError on a backend that
   // has none.
@@ -56,6 +58,8 @@ class Backend {
   virtual void hand_over(NodeIndex node, Tun device) = 0;
   virtual Lateness lateness() const { return {}; }  // of turns, in real time
   virtual std::uint64_t events() const = 0;         // how many turns were taken
+  // The last node is gone: frees what only one world at a time can have.
+  virtual void end() {}
 };
 
 }  // namespace mesocosm

@@ -19,8 +19,9 @@ class KernelBackend : public Backend {
     return std::make_unique<SeededEntropy>(node_rng.fork("entropy"));
   }
   Multiaddr listen_address(NodeIndex node) const override {
-    return Multiaddr::tcp({directory().address_v4(node), kListenPort});
+    return Multiaddr::tcp({ipv6_ ? directory().address_v6(node) : directory().address_v4(node), kListenPort});
   }
+  void use_ipv6() override { ipv6_ = true; }
 
   void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes) override {
     behind_.push_back({box, {nodes.begin(), nodes.end()}});
@@ -57,6 +58,7 @@ class KernelBackend : public Backend {
   Kernel kernel_;
   Time granted_ = kNever;
   std::vector<hosts::Behind> behind_;
+  bool ipv6_ = false;
 
  private:
   static constexpr std::uint32_t kTurnsPerLook = 1024;

@@ -52,7 +52,16 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
       if (PacketNetwork::exists()) {
         throw ConfigError("only one World on the packet backend can run at a time in a process");
       }
-      network_.emplace(kernel_, internet_, rng_, behind_, ranked_);
+      if (captures_ != nullptr && internet_.wifi() != nullptr) {
+        throw ConfigError("capture: radios are not captured");
+      }
+      if (ipv6_ && internet_.wifi() != nullptr) {
+        throw ConfigError("internet: Wi-Fi has no IPv6: OLSR finds ways for IPv4 only");
+      }
+      if (!behind_.empty() && (ipv6_ || internet_.wifi() != nullptr)) {
+        throw ConfigError("NATs and firewalls are not for IPv6 and Wi-Fi on the packet backend");
+      }
+      network_.emplace(kernel_, internet_, rng_, behind_, ranked_, ipv6_);
       if (captures_ != nullptr) network_->capture(*captures_);
     }
     return network_->attach(node);
@@ -68,6 +77,7 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
     granted_ = Time{};
   }
   void hand_over(NodeIndex node, Tun device) override {
+    if (internet_.wifi() != nullptr) throw ConfigError("attach: radios are simulated only");
     attach(node);
     outsiders_.push_back(std::make_unique<Outsider>(*network_, node, std::move(device)));
     real_time_->watch(outsiders_.back()->descriptor(), *outsiders_.back());
@@ -75,6 +85,9 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
   Lateness lateness() const override { return real_time_ ? real_time_->lateness() : Lateness{}; }
   TransportFactory transport_factory(NodeIndex, const UpgradeOptions& options) override {
     return tcp_factory(options);
+  }
+  void end() override {
+    if (outsiders_.empty()) network_.reset();
   }
 
   const hosts::Middleboxes* middleboxes() const override {

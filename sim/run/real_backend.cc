@@ -35,6 +35,7 @@ class RealBackend final : public Backend {
       throw ConfigError("no TCP port " + std::to_string(port) + " for node " + std::to_string(node));
     return Multiaddr::tcp({loopback(), static_cast<std::uint16_t>(port)});
   }
+  void use_ipv6() override { throw ConfigError("nodes of a real world listen on 127.0.0.1, not on IPv6"); }
 
   void put_behind(const NatConfig&, std::span<const NodeIndex>) override {
     throw ConfigError("real nodes have no simulated middleboxes before them");

@@ -62,6 +62,15 @@ std::string describe(const Fault& fault) {
   return text;
 }
 
+void refuse_packet_models(const PathModel& internet) {
+  const std::string where = " exist on the packet backend only (backend=\"packet\")";
+  if (internet.routers() != nullptr) throw ConfigError("internet: routers" + where);
+  if (internet.wifi() != nullptr) throw ConfigError("internet: radios" + where);
+  if (internet.discipline() != QueueDiscipline::drop_tail) {
+    throw ConfigError("internet: queue disciplines other than drop_tail" + where);
+  }
+}
+
 }  // namespace
 
 // One node with all that is its own. Members are destroyed in reverse order: the node first.
@@ -162,6 +171,7 @@ std::unique_ptr<World> World::flow(std::uint64_t seed, StackKind stack, const In
                                    const std::string& data_folder) {
   auto world = std::make_unique<World>(seed);
   world->take_internet(config, data_folder);
+  refuse_packet_models(*world->internet_);
   world->backend_ = make_flow_backend(*world->internet_, stack, world->rng_.fork("network"));
   return world;
 }
@@ -170,6 +180,9 @@ std::unique_ptr<World> World::packet(std::uint64_t seed, const InternetConfig& c
                                      const std::string& data_folder, std::unique_ptr<Ranks> ranks) {
   auto world = std::make_unique<World>(seed);
   world->take_internet(config, data_folder);
+  if (ranks != nullptr && (world->internet_->routers() != nullptr || world->internet_->wifi() != nullptr)) {
+    throw ConfigError("internet: links and radios that hosts share cannot be divided among processes");
+  }
   if (ranks != nullptr) world->ranked_ = std::make_unique<RankedRun>(std::move(ranks));
   world->backend_ = make_packet_backend(*world->internet_, world->rng_.fork("network"), world->ranked_.get());
   return world;
@@ -273,6 +286,8 @@ void World::capture(std::span<const NodeIndex> nodes, const std::string& folder,
     }
   }
 }
+
+void World::use_ipv6() { backend_->use_ipv6(); }
 
 void World::observe(const Observation& observation) {
   metrics_every_ = observation.metrics_every;
@@ -402,7 +417,7 @@ Node& World::node(NodeIndex index) {
   Member& m = member(index);
   if (recorder_ != nullptr && !ours(index)) throw ConfigError(name_of(index) + " runs in another process");
   if (m.attached) throw ConfigError(name_of(index) + " was attached: what it does is its own business");
-  if (m.node == nullptr) throw ConfigError(name_of(index) + " has not started yet");
+  if (m.node == nullptr) throw ConfigError(name_of(index) + " is not running");
   return *m.node;
 }
 
@@ -588,8 +603,17 @@ std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
     if (const auto captured = captures_->close(); !captured) throw RunError(captured.error().detail);
   }
   flush_log();
+  release();
   if (surprise) throw RunError(all.failure);
   return fingerprint;
+}
+
+// Nodes and the ground go, so that another world on ns-3 may come, and scripts, which in Python refer to their world.
+void World::release() {
+  scripts_.clear();
+  bootstraps_.clear();
+  for (const auto& m : members_) m->node.reset();
+  backend_->end();
 }
 
 }  // namespace mesocosm

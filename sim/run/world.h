@@ -105,6 +105,9 @@ class World {
   // ConfigError.
   void capture(std::span<const NodeIndex> nodes, const std::string& folder, bool keys);
 
+  // All nodes listen on IPv6, and dial each other there. Throws ConfigError on "real".
+  void use_ipv6();
+
   // Throws ConfigError for what cannot be read or opened.
   void observe(const Observation& observation);
 
@@ -142,7 +145,7 @@ class World {
   // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was
   // reached. Throws what an action threw, and RunError when recording fails.
   bool advance(Time until, Duration wall);
-  // Takes the final counters and closes the record; returns the fingerprint.
+  // Takes the final counters and closes the record; returns the fingerprint. There are no nodes afterwards.
   std::uint64_t finish(const std::string& ended, double wall_seconds);
 
  private:
@@ -164,6 +167,7 @@ class World {
   void sample_metrics();
   void sample_traffic();
   void flush_log();
+  void release();
 
   // The record takes deliveries from the trace; the application has nothing to do.
   struct Subscriber final : GossipSubHandler {

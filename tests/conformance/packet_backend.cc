@@ -8,14 +8,19 @@ namespace {
 
 class PacketBackend final : public ConformanceBackend {
  public:
-  explicit PacketBackend(UniformPaths paths) : paths_(paths), network_(kernel_, paths_, Rng(1)) {
-    network_.directory().register_name("known.example", {network_.directory().address_v4(1)});
+  PacketBackend(IpVersion version, UniformPaths paths)
+      : version_(version),
+        paths_(paths),
+        network_(kernel_, paths_, Rng(1), {}, nullptr, version == IpVersion::v6) {
+    network_.directory().register_name("known.example", {address(1)});
   }
 
   Clock& clock() override { return kernel_; }
   Network& network(int host) override { return network_.attach(static_cast<HostIndex>(host)); }
   IpAddress address(int host) override {
-    return network_.directory().address_v4(static_cast<HostIndex>(host));
+    const auto index = static_cast<HostIndex>(host);
+    const hosts::Directory& directory = network_.directory();
+    return version_ == IpVersion::v4 ? directory.address_v4(index) : directory.address_v6(index);
   }
   bool run_until(const std::function<bool()>& predicate, Duration timeout) override {
     const Time end = kernel_.now() + timeout;
@@ -33,6 +38,7 @@ class PacketBackend final : public ConformanceBackend {
   std::string unknown_name() const override { return "unknown.example"; }
 
  private:
+  IpVersion version_;
   UniformPaths paths_;
   Kernel kernel_;
   PacketNetwork network_;
@@ -45,9 +51,14 @@ UniformPaths lossy() {
   return paths;
 }
 
-const BackendRegistration kPacket("packet/ipv4",
-                                  [] { return std::make_unique<PacketBackend>(UniformPaths()); });
-const BackendRegistration kLossy("packet/lossy", [] { return std::make_unique<PacketBackend>(lossy()); });
+const BackendRegistration kPacket4("packet/ipv4", [] {
+  return std::make_unique<PacketBackend>(IpVersion::v4, UniformPaths());
+});
+const BackendRegistration kPacket6("packet/ipv6", [] {
+  return std::make_unique<PacketBackend>(IpVersion::v6, UniformPaths());
+});
+const BackendRegistration kLossy("packet/lossy",
+                                 [] { return std::make_unique<PacketBackend>(IpVersion::v4, lossy()); });
 
 }  // namespace
 }  // namespace mesocosm::conformance

@@ -48,17 +48,22 @@ def test_uniform():
             "queue_ns": 50_000_000,
             "jitter_ns": 1_000_000,
             "loss": 0.01,
+            "discipline": "drop_tail",
         },
     }
+    assert internet.uniform(discipline="fq_codel").to_config()["link"]["discipline"] == "fq_codel"
     assert internet.uniform("5ms").to_config()["high_ns"] == 5_000_000
     refused(lambda: internet.uniform(("80ms", "20ms")), "uniform: latency", "wrong way round")
     refused(lambda: internet.uniform(("1ms", "2ms", "3ms")), "uniform: latency: expected one value or two")
     refused(lambda: internet.uniform("3s"), "uniform: latency", "over 2 s")
     refused(lambda: internet.uniform("fast"), "uniform: latency: expected a duration")
     refused(lambda: internet.uniform(bandwidth="0bit"), "uniform: bandwidth")
-    refused(lambda: internet.uniform(bandwidth=("1Mbit", "much")), "uniform: expected a rate")
+    refused(lambda: internet.uniform(bandwidth=("1Mbit", "much")), "uniform: bandwidth: expected a rate")
     refused(lambda: internet.uniform(queue=0), "uniform: queue")
     refused(lambda: internet.uniform(loss=1), "uniform: loss")
+    refused(
+        lambda: internet.uniform(discipline="red"), "uniform: discipline must be one of drop_tail", "'red'"
+    )
     refused(lambda: internet.uniform(loss="some"), "uniform:")
 
 

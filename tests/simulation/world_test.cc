@@ -179,6 +179,17 @@ TEST_CASE("packet worlds one after another: everything arrives, and a seed gives
   CHECK(golden().at("world-packet") == first.fingerprint);
 }
 
+TEST_CASE("a packet world that is finished leaves room for the next", "[world][packet]") {
+  const auto finished = World::packet(1, UniformLatency{}, source_path("data"));
+  finished->add_node({});
+  finished->start("", "{}");
+  REQUIRE(finished->advance(Time(1s), 3600s));
+  finished->finish("complete", 0);
+  const auto next = World::packet(2, UniformLatency{}, source_path("data"));
+  next->add_node({});
+  CHECK_NOTHROW(next->start("", "{}"));
+}
+
 TEST_CASE("two packet worlds at once are refused", "[world][packet]") {
   const auto start = [](World& world) {
     world.add_node({});
