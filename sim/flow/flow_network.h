@@ -34,7 +34,7 @@ struct Parcel;
 //  - NATs and firewalls (docs/nat-model.md) see every burst of TCP, without its acknowledgements, and every datagram.
 //  - Names are answered after Directory::kResolveTime from what was registered here.
 // Must outlive all that its networks return; the kernel and the model must outlive it.
-class FlowNetwork : private flow::Gates {
+class FlowNetwork final : private flow::Gates {
  public:
   FlowNetwork(Kernel& kernel, const PathModel& model, Rng rng, const std::vector<hosts::Behind>& behind = {});
   ~FlowNetwork();
