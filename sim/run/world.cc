@@ -365,6 +365,7 @@ void World::begin(NodeIndex index) {
     if (internet_ != nullptr)
       gossipsub.checks = &message_checks_;  // on real sockets each node does its own work
   }
+  config.pubsub = m.kind.pubsub;
   auto node = Node::make(env, std::move(config), std::span(&transport, 1));
   if (!node) throw ConfigError(name_of(index) + " cannot listen: " + node.error().message());
   m.node = std::move(*node);
@@ -435,10 +436,10 @@ Multiaddr World::address(NodeIndex index) {
   return listen_address(*backend_, index, member(index).kind.transport);
 }
 
-GossipSub& World::gossipsub(NodeIndex index) {
-  GossipSub* gossipsub = node(index).gossipsub();
-  if (gossipsub == nullptr) throw ConfigError(name_of(index) + " does not run gossipsub");
-  return *gossipsub;
+PubSub& World::pubsub(NodeIndex index) {
+  PubSub* pubsub = node(index).pubsub();
+  if (pubsub == nullptr) throw ConfigError(name_of(index) + " does not run gossipsub");
+  return *pubsub;
 }
 
 void World::bootstrap(std::vector<Edge> edges, Duration within, Duration redial) {
@@ -451,17 +452,17 @@ void World::bootstrap(std::vector<Edge> edges, Duration within, Duration redial)
 
 void World::subscribe(NodeIndex node, std::string_view topic) {
   if (!work(node, "subscribe", hash64(as_bytes(topic)))) return;
-  const auto subscribed = gossipsub(node).subscribe(topic, subscriber_);
+  const auto subscribed = pubsub(node).subscribe(topic);
   if (!subscribed) throw ConfigError(name_of(node) + " cannot subscribe: " + subscribed.error().message());
 }
 
 void World::unsubscribe(NodeIndex node, std::string_view topic) {
-  if (work(node, "unsubscribe", hash64(as_bytes(topic)))) gossipsub(node).unsubscribe(topic);
+  if (work(node, "unsubscribe", hash64(as_bytes(topic)))) pubsub(node).unsubscribe(topic);
 }
 
 void World::publish(NodeIndex node, std::string_view topic, const Bytes& data) {
   if (!work(node, "publish", hash64(as_bytes(topic), data.size()))) return;
-  const auto published = gossipsub(node).publish(topic, data);
+  const auto published = pubsub(node).publish(topic, data);
   if (!published) throw ConfigError(name_of(node) + " cannot publish: " + published.error().message());
 }
 

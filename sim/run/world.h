@@ -45,6 +45,7 @@ enum class TransportKind : std::uint8_t { tcp, websocket };  // what a node list
 // What a node runs, besides identify, ping and perf.
 struct NodeKind {
   std::optional<GossipSubParams> gossipsub;                                // valid ones
+  PubSubFactory pubsub;                                                    // in GossipSub's place
   std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
   bool early_muxer = true;                       // negotiate the muxer inside the security handshake
   TransportKind transport = TransportKind::tcp;  // websocket: with the full stack
@@ -159,7 +160,7 @@ class World {
   RecordSink& sink();
   bool ours(NodeIndex node) const;  // this process runs it
   bool work(NodeIndex node, std::string_view what, std::uint64_t detail);
-  GossipSub& gossipsub(NodeIndex index);
+  PubSub& pubsub(NodeIndex index);
   void begin(NodeIndex index);
   void name_addresses();
   void record_place(NodeIndex index);
@@ -169,19 +170,13 @@ class World {
   void flush_log();
   void release();
 
-  // The record takes deliveries from the trace; the application has nothing to do.
-  struct Subscriber final : GossipSubHandler {
-    void on_message(const GossipSubDelivery&) override {}
-  };
-
   Rng rng_;
   Metrics metrics_;
   LogLevels log_levels_;
   std::unique_ptr<LogFile> log_file_;  // null: nothing is logged
   std::optional<Endpoint> scrape_at_;
   Duration metrics_every_ = Observation{}.metrics_every;
-  std::unique_ptr<MetricSampler> sampler_;  // null: metrics are not recorded
-  Subscriber subscriber_;
+  std::unique_ptr<MetricSampler> sampler_;   // null: metrics are not recorded
   SharedMessageChecks message_checks_{512};  // what one node found out of a message, the others need not
   std::unique_ptr<Internet> internet_;       // null on "real"
   std::unique_ptr<RankedRun> ranked_;        // null: this process runs all nodes

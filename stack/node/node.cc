@@ -41,7 +41,11 @@ Node::Node(const Env& env, NodeConfig&& config, std::span<const TransportFactory
   if (config.perf) perf_ = std::make_unique<Perf>(env_, swarm_);
   if (config.gossipsub) {
     config.gossipsub->key = &key_;
-    gossipsub_ = std::make_unique<GossipSub>(env_, swarm_, std::move(*config.gossipsub));
+    auto gossipsub = std::make_unique<GossipSub>(env_, swarm_, std::move(*config.gossipsub));
+    gossipsub_ = gossipsub.get();
+    pubsub_ = std::move(gossipsub);
+  } else if (config.pubsub) {
+    pubsub_ = config.pubsub(env_, swarm_, key_);
   }
 }
 

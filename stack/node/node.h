@@ -29,6 +29,7 @@ struct NodeConfig {
   bool ping = true;
   bool perf = false;
   std::optional<GossipSubOptions> gossipsub;  // its key is set by the node
+  PubSubFactory pubsub;                       // in GossipSub's place
 };
 
 // What a transport gets of its node; all of it outlives the transport.
@@ -57,7 +58,8 @@ class Node {
   Identify* identify() { return identify_.get(); }
   Ping* ping() { return ping_.get(); }
   Perf* perf() { return perf_.get(); }
-  GossipSub* gossipsub() { return gossipsub_.get(); }
+  PubSub* pubsub() { return pubsub_.get(); }
+  GossipSub* gossipsub() { return gossipsub_; }  // the same, if it is one
   const TrafficCounters& traffic() const { return traffic_; }
 
  private:
@@ -70,7 +72,8 @@ class Node {
   std::unique_ptr<Identify> identify_;
   std::unique_ptr<Ping> ping_;
   std::unique_ptr<Perf> perf_;
-  std::unique_ptr<GossipSub> gossipsub_;
+  std::unique_ptr<PubSub> pubsub_;
+  GossipSub* gossipsub_ = nullptr;
 };
 
 }  // namespace mesocosm

@@ -166,11 +166,17 @@ GossipSub::~GossipSub() {
   for (const Protocol& protocol : kProtocols) swarm_.unhandle(protocol.id);
 }
 
+Result<> GossipSub::subscribe(std::string_view topic) { return subscribe(topic, nullptr); }
+
 Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler& handler) {
+  return subscribe(topic, &handler);
+}
+
+Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler* handler) {
   const TopicIndex index = core_.subscribe(topic, env_.clock.now());
   if (index == kNoTopic) return fail(ErrorCode::limit, "subscribe: too many topics, or too long a name");
   if (handlers_.size() <= index) handlers_.resize(index + 1);
-  handlers_[index] = &handler;
+  handlers_[index] = handler;
   return {};
 }
 
@@ -344,7 +350,8 @@ void GossipSub::hand_out_deliveries() {
   const std::vector<Pending> deliveries = std::exchange(pending_, {});
   for (const Pending& item : deliveries) {
     const GossipSubCore::Topic& topic = core_.topic(item.topic);
-    if (!topic.subscribed || handlers_[item.topic] == nullptr) continue;  // an earlier one unsubscribed
+    if (!topic.subscribed || handlers_[item.topic] == nullptr)
+      continue;  // nobody asked, or an earlier one unsubscribed
     const Bytes name = topic.name;
     handlers_[item.topic]->on_message(
         {.topic = name.text(), .message = item.message, .id = item.id, .from = core_.peer(item.from).id});

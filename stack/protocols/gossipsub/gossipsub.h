@@ -19,6 +19,7 @@
 #include "stack/env/env.h"
 #include "stack/protocols/gossipsub/core.h"
 #include "stack/protocols/gossipsub/gossipsub_metrics.h"
+#include "stack/protocols/pubsub/pubsub.h"
 #include "stack/swarm/swarm.h"
 #include "stack/wire/framing.h"
 
@@ -61,20 +62,24 @@ struct GossipSubTraffic {
   std::uint64_t streams_reset = 0;     // of peers that broke the protocol
 };
 
-class GossipSub final : public SwarmObserver, public ProtocolHandler, private GossipSubActions {
+class GossipSub final : public PubSub,
+                        public SwarmObserver,
+                        public ProtocolHandler,
+                        private GossipSubActions {
  public:
   // Registers itself with the swarm and must go before it. Begins its heartbeats at a random moment within
   // the first period. Requires valid params.
   GossipSub(Env& env, Swarm& swarm, GossipSubOptions options);
-  ~GossipSub();
+  ~GossipSub() override;
 
+  Result<> subscribe(std::string_view topic) override;
   // The handler (not owned) gets each message once; our own are not delivered to ourselves. Subscribing again
   // replaces the handler. Error: limit.
   Result<> subscribe(std::string_view topic, GossipSubHandler& handler);
-  void unsubscribe(std::string_view topic);
+  void unsubscribe(std::string_view topic) override;
   bool subscribed(std::string_view topic) const;
   // See GossipSubCore::publish.
-  Result<MessageId> publish(std::string_view topic, ByteView data);
+  Result<MessageId> publish(std::string_view topic, ByteView data) override;
   void set_validator(std::string_view topic, MessageValidator* validator);
   // Dials it at these addresses now, and again whenever it is gone.
   void add_direct_peer(const PeerId& peer, std::span<const Multiaddr> addresses = {});
@@ -121,6 +126,7 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
   void note(const GossipSubEvent& event) override;
   GossipSubTopicMetrics* metrics_of(std::string_view topic) override { return &metrics_.topic(topic); }
 
+  Result<> subscribe(std::string_view topic, GossipSubHandler* handler);
   void consider(const PeerId& peer);
   PeerIndex link_up(const PeerId& peer, ProtocolId protocol);
   Gauge& peers_like(PeerIndex peer);
@@ -143,7 +149,7 @@ class GossipSub final : public SwarmObserver, public ProtocolHandler, private Go
   std::unique_ptr<MessageChecks> own_checks_;
   GossipSubCore core_;
   std::vector<std::unique_ptr<Link>> links_;  // by PeerIndex
-  std::vector<GossipSubHandler*> handlers_;   // by TopicIndex
+  std::vector<GossipSubHandler*> handlers_;   // by TopicIndex; null: the trace is told, nobody else
   std::vector<PeerIndex> dirty_;              // links with control to send at the end of the turn
   std::vector<Retry> retries_;
   std::vector<Pending> pending_;

@@ -1,17 +1,16 @@
 // A pubsub message: its fields, its id, its signature (libp2p/specs pubsub/README.md).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
 
 #include "stack/base/bytes.h"
-#include "stack/base/hash.h"
 #include "stack/base/result.h"
 #include "stack/protocols/gossipsub/params.h"
 #include "stack/protocols/gossipsub/rpc.h"
+#include "stack/protocols/pubsub/message_id.h"
 #include "stack/wire/peer_id.h"
 
 namespace mesocosm {
@@ -42,31 +41,6 @@ struct Message {
 
 // Error: bad_encoding.
 Result<Message> decode_message(const RpcPart& part);
-
-// A message's name: from ++ seqno, or a hash. 64 bytes, by value.
-class MessageId {
- public:
-  static constexpr std::size_t kMaxSize = 63;
-
-  MessageId() = default;
-  explicit MessageId(ByteView a, ByteView b = {}) {  // a ++ b, of at most kMaxSize bytes in all
-    if (a.size() + b.size() > kMaxSize) return;
-    if (!a.empty()) std::memcpy(bytes_.data(), a.data(), a.size());
-    if (!b.empty()) std::memcpy(bytes_.data() + a.size(), b.data(), b.size());
-    size_ = static_cast<std::uint8_t>(a.size() + b.size());
-  }
-
-  bool empty() const { return size_ == 0; }
-  ByteView bytes() const { return {bytes_.data(), size_}; }
-  // What traces call the message: hash64 of the id's bytes.
-  std::uint64_t hash() const { return hash64(bytes()); }
-  friend bool operator==(const MessageId& a, const MessageId& b) { return equal(a.bytes(), b.bytes()); }
-
- private:
-  std::uint8_t size_ = 0;
-  std::array<std::uint8_t, kMaxSize> bytes_;  // unspecified beyond size_
-};
-static_assert(sizeof(MessageId) == 64);
 
 // Whether the fields that the policy demands are there and those that it forbids are not; looks at no
 // signature.
