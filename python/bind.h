@@ -8,6 +8,7 @@ namespace mesocosm::python {
 void bind_errors(pybind11::module_& module);
 void bind_nat(pybind11::module_& module);
 void bind_real_node(pybind11::module_& module);
+void bind_variants(pybind11::module_& module);
 void bind_world(pybind11::module_& module);
 
 }  // namespace mesocosm::python

@@ -3,6 +3,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "python/variants.h"
+
 namespace py = pybind11;
 
 namespace mesocosm::python {
@@ -95,8 +97,27 @@ OwnPlaces places_from(const py::dict& config) {
   return own;
 }
 
-GossipSubParams gossipsub_from(const py::dict& config) {
-  GossipSubParams params;
+// The variant by its name, with the numbers that it was given: its parameters into `params`, its policy returned.
+GossipSubPolicyFactory variant_from(const py::dict& config, GossipSubParams& params) {
+  const auto name = get<std::optional<std::string>>(config, "variant");
+  if (!name) return {};
+  const auto variant = variants().find(*name);
+  if (!variant) throw ConfigError("GossipSub: " + variant.error().detail);
+  VariantSettings settings((*variant)->options);
+  for (const auto& [option, value] : get<std::map<std::string, double>>(config, "settings")) {
+    if (settings.set(option, value)) continue;
+    std::string known;
+    for (const VariantOption& there : (*variant)->options) known += (known.empty() ? "" : ", ") + there.name;
+    throw ConfigError("GossipSub: variant " + *name + " has no setting " + option + "; it has " +
+                      (known.empty() ? "none" : known));
+  }
+  if ((*variant)->adjust) (*variant)->adjust(params, settings);
+  if (!(*variant)->policy) return {};
+  return [make = (*variant)->policy, settings] { return make(settings); };
+}
+
+void gossipsub_from(const py::dict& config, NodeKind& node) {
+  GossipSubParams& params = node.gossipsub.emplace();
   params.d = get<std::uint32_t>(config, "D");
   params.d_low = get<std::uint32_t>(config, "D_lo");
   params.d_high = get<std::uint32_t>(config, "D_hi");
@@ -117,9 +138,9 @@ GossipSubParams gossipsub_from(const py::dict& config) {
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = sign ? MessageIdKind::from_seqno : MessageIdKind::content_hash;
   params.max_rpc = get<std::uint32_t>(config, "max_message");
+  node.policy = variant_from(config, params);
   const auto valid = params.validate();
   if (!valid) throw ConfigError("GossipSub: " + valid.error().detail);
-  return params;
 }
 
 TransportKind transport_from(const std::string& name) {
@@ -151,7 +172,7 @@ InternetConfig internet_from(const py::dict& config) {
 NodeKind node_from(const py::dict& config) {
   NodeKind node;
   const py::object gossipsub = get<py::object>(config, "gossipsub");
-  if (!gossipsub.is_none()) node.gossipsub = gossipsub_from(gossipsub.cast<py::dict>());
+  if (!gossipsub.is_none()) gossipsub_from(gossipsub.cast<py::dict>(), node);
   node.securities.clear();
   for (const auto& name : get<std::vector<std::string>>(config, "security"))
     node.securities.push_back(security_from(name));

@@ -12,5 +12,6 @@ PYBIND11_MODULE(_core, module) {
   mesocosm::python::bind_errors(module);
   mesocosm::python::bind_nat(module);
   mesocosm::python::bind_real_node(module);
+  mesocosm::python::bind_variants(module);
   mesocosm::python::bind_world(module);
 }

@@ -8,6 +8,7 @@ from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import GossipSub, Node
 from .script import main
+from .variant import variants
 from .world import Fault, Nodes, World
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "overlay",
     "real",
     "topology",
+    "variants",
 ]

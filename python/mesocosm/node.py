@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from .errors import ConfigError
@@ -21,6 +21,7 @@ _SIGNING = ("strict-sign", "strict-no-sign")
 class GossipSub:
     """GossipSub v1.1 without peer scoring (libp2p/specs pubsub/gossipsub). Defaults are libp2p's.
 
+    A variant replaces some of its choices, and the parameters that make it what it is (docs/variants.md).
     Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_lazy`) count mesh peers; times are strings such as "700ms" or seconds.
     """
 
@@ -41,6 +42,10 @@ class GossipSub:
     peer_exchange: bool = False
     signing: str = "strict-sign"
     max_message: Size = "1MiB"
+    variant: str | None = None  # a name that `mesocosm.variants()` has; None: the specification, as "v1.1"
+    settings: Mapping[str, float] = field(
+        default_factory=dict, hash=False
+    )  # the variant's own numbers, by name
 
     @classmethod
     def ethereum(cls, **changes: Any) -> GossipSub:
@@ -72,6 +77,10 @@ class GossipSub:
             )
         if not isinstance(self.D, int) or self.D < 1:
             raise ConfigError(f"GossipSub: D must be a whole number of at least 1, not {self.D!r}")
+        if self.variant is None and self.settings:
+            raise ConfigError("GossipSub: settings belong to a variant, and none is named")
+        if self.variant is not None and not isinstance(self.variant, str):
+            raise ConfigError(f"GossipSub: variant must be a name, not {self.variant!r}")
         d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - 1)
         return {
             "D": self.D,
@@ -91,6 +100,8 @@ class GossipSub:
             "peer_exchange": bool(self.peer_exchange),
             "strict_sign": self.signing == "strict-sign",
             "max_message": size_bytes(self.max_message),
+            "variant": self.variant,
+            "settings": {name: float(value) for name, value in self.settings.items()},
         }
 
 

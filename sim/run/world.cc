@@ -362,6 +362,7 @@ void World::begin(NodeIndex index) {
   if (m.kind.gossipsub) {
     GossipSubOptions& gossipsub = config.gossipsub.emplace();
     gossipsub.params = *m.kind.gossipsub;
+    if (m.kind.policy) gossipsub.policy = m.kind.policy();
     if (internet_ != nullptr)
       gossipsub.checks = &message_checks_;  // on real sockets each node does its own work
   }

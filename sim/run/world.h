@@ -19,6 +19,7 @@
 #include "stack/node/node.h"
 #include "stack/observe/log_lines.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
+#include "stack/protocols/gossipsub/variants.h"
 
 namespace mesocosm {
 
@@ -44,8 +45,9 @@ enum class TransportKind : std::uint8_t { tcp, websocket };  // what a node list
 
 // What a node runs, besides identify, ping and perf.
 struct NodeKind {
-  std::optional<GossipSubParams> gossipsub;                                // valid ones
-  PubSubFactory pubsub;                                                    // in GossipSub's place
+  std::optional<GossipSubParams> gossipsub;  // valid ones
+  GossipSubPolicyFactory policy;             // of GossipSub; none: the specification's
+  PubSubFactory pubsub;                      // in GossipSub's place
   std::vector<SecurityProtocol> securities = UpgradeOptions{}.securities;  // the best first; at least one
   bool early_muxer = true;                       // negotiate the muxer inside the security handshake
   TransportKind transport = TransportKind::tcp;  // websocket: with the full stack

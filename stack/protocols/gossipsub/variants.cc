@@ -1,0 +1,65 @@
+#include "stack/protocols/gossipsub/variants.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "stack/base/assert.h"
+
+namespace mesocosm {
+namespace {
+
+// What v1.1 added to the mesh and to publishing is off, and gossip goes to D_lazy peers however many there are.
+void without_v11(GossipSubParams& params, const VariantSettings&) {
+  params.flood_publish = false;
+  params.d_out = 0;
+  params.d_score = 0;
+  params.gossip_factor = 0;
+  params.opportunistic_graft_ticks = std::numeric_limits<std::uint32_t>::max();
+  params.peer_exchange = false;
+  params.accept_peer_exchange = false;
+}
+
+}  // namespace
+
+double VariantSettings::operator[](std::string_view name) const {
+  const auto found = std::find_if(values_.begin(), values_.end(),
+                                  [&](const VariantOption& option) { return option.name == name; });
+  MC_ASSERT(found != values_.end());
+  return found->standard;
+}
+
+bool VariantSettings::set(std::string_view name, double value) {
+  for (VariantOption& option : values_) {
+    if (option.name == name) return option.standard = value, true;
+  }
+  return false;
+}
+
+GossipSubVariants::GossipSubVariants() {
+  variants_.push_back(
+      {.name = "v1.0",
+       .summary = "No outbound quota, flood publishing, adaptive gossip, opportunistic grafting or peer "
+                  "exchange.",
+       .adjust = &without_v11});
+  variants_.push_back(
+      {.name = "v1.1", .summary = "The specification's choices, with the parameters as they are given."});
+}
+
+Result<> GossipSubVariants::add(GossipSubVariant variant) {
+  if (variant.name.empty()) return fail(ErrorCode::refused, "a variant needs a name");
+  if (find(variant.name)) return fail(ErrorCode::refused, "there is a variant " + variant.name + " already");
+  variants_.push_back(std::move(variant));
+  return {};
+}
+
+Result<const GossipSubVariant*> GossipSubVariants::find(std::string_view name) const {
+  const auto found = std::find_if(variants_.begin(), variants_.end(),
+                                  [&](const GossipSubVariant& variant) { return variant.name == name; });
+  if (found != variants_.end()) return &*found;
+  std::string known;
+  for (const GossipSubVariant& variant : variants_) known += (known.empty() ? "" : ", ") + variant.name;
+  return fail(ErrorCode::not_found, "there is no variant " + std::string(name) + "; there are " + known);
+}
+
+}  // namespace mesocosm
