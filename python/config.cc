@@ -3,22 +3,14 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "python/config_score.h"
+#include "python/dict.h"
 #include "python/variants.h"
 
 namespace py = pybind11;
 
 namespace mesocosm::python {
 namespace {
-
-template <class T>
-T get(const py::dict& config, const char* key) {
-  if (!config.contains(key)) throw ConfigError(std::string("missing configuration: ") + key);
-  return config[key].cast<T>();
-}
-
-Duration duration(const py::dict& config, const char* key) {
-  return Duration(get<std::int64_t>(config, key));
-}
 
 QueueDiscipline discipline_from(const std::string& name) {
   if (name == "codel") return QueueDiscipline::codel;
@@ -123,7 +115,9 @@ void gossipsub_from(const py::dict& config, NodeKind& node) {
   params.d_high = get<std::uint32_t>(config, "D_hi");
   params.d_out = get<std::uint32_t>(config, "D_out");
   params.d_lazy = get<std::uint32_t>(config, "D_lazy");
-  params.d_score = std::min(params.d_score, params.d);
+  params.d_score = get<std::uint32_t>(config, "D_score");
+  params.opportunistic_graft_ticks = get<std::uint32_t>(config, "opportunistic_graft_ticks");
+  params.opportunistic_graft_peers = get<std::uint32_t>(config, "opportunistic_graft_peers");
   params.gossip_factor = get<double>(config, "gossip_factor");
   params.heartbeat = duration(config, "heartbeat_ns");
   params.history = get<std::uint32_t>(config, "history_length");
@@ -138,6 +132,8 @@ void gossipsub_from(const py::dict& config, NodeKind& node) {
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = sign ? MessageIdKind::from_seqno : MessageIdKind::content_hash;
   params.max_rpc = get<std::uint32_t>(config, "max_message");
+  const auto score = get<py::object>(config, "score");
+  if (!score.is_none()) read_score(score.cast<py::dict>(), params);
   node.policy = variant_from(config, params);
   const auto valid = params.validate();
   if (!valid) throw ConfigError("GossipSub: " + valid.error().detail);

@@ -7,6 +7,7 @@ from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import GossipSub, Node
+from .score import PeerScore, TopicScore, score_decay
 from .script import main
 from .variant import variants
 from .world import Fault, Nodes, World
@@ -20,8 +21,10 @@ __all__ = [
     "Nat",
     "Node",
     "Nodes",
+    "PeerScore",
     "Run",
     "RunError",
+    "TopicScore",
     "World",
     "__version__",
     "internet",
@@ -30,6 +33,7 @@ __all__ = [
     "main",
     "overlay",
     "real",
+    "score_decay",
     "topology",
     "variants",
 ]

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from .errors import ConfigError
+from .score import PeerScore
 from .units import duration_ns, size_bytes
 
 Duration = str | float | int
@@ -19,16 +20,19 @@ _SIGNING = ("strict-sign", "strict-no-sign")
 
 @dataclass(frozen=True, kw_only=True)
 class GossipSub:
-    """GossipSub v1.1 without peer scoring (libp2p/specs pubsub/gossipsub). Defaults are libp2p's.
+    """GossipSub v1.1 (libp2p/specs pubsub/gossipsub). Defaults are libp2p's, without peer scoring.
 
     A variant replaces some of its choices, and the parameters that make it what it is (docs/variants.md).
-    Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_lazy`) count mesh peers; times are strings such as "700ms" or seconds.
+    Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_score`, `D_lazy`) count mesh peers; times are strings such as "700ms" or
+    seconds. Each `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
+    PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
     """
 
     D: int = 6
     D_lo: int | None = None  # None: 5, or D - 1 for other D
     D_hi: int | None = None  # None: 12, or 2 D
     D_out: int | None = None  # None: 2, and always below D_lo and at most D / 2
+    D_score: int | None = None  # None: 4, and at most D; kept for their score when a mesh is too large
     D_lazy: int | None = None  # None: D
     gossip_factor: float = 0.25
     heartbeat: Duration = "1s"
@@ -40,6 +44,9 @@ class GossipSub:
     unsubscribe_backoff: Duration = "10s"
     flood_publish: bool = True
     peer_exchange: bool = False
+    opportunistic_graft_ticks: int = 60
+    opportunistic_graft_peers: int = 2
+    score: PeerScore | None = None  # None: peers are not scored
     signing: str = "strict-sign"
     max_message: Size = "1MiB"
     variant: str | None = None  # a name that `mesocosm.variants()` has; None: the specification, as "v1.1"
@@ -81,12 +88,15 @@ class GossipSub:
             raise ConfigError("GossipSub: settings belong to a variant, and none is named")
         if self.variant is not None and not isinstance(self.variant, str):
             raise ConfigError(f"GossipSub: variant must be a name, not {self.variant!r}")
+        if self.score is not None and not isinstance(self.score, PeerScore):
+            raise ConfigError(f"GossipSub: score must be a PeerScore, not {type(self.score).__name__}")
         d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - 1)
         return {
             "D": self.D,
             "D_lo": d_lo,
             "D_hi": self.D_hi if self.D_hi is not None else 2 * self.D,
             "D_out": self.D_out if self.D_out is not None else max(0, min(2, d_lo - 1, self.D // 2)),
+            "D_score": self.D_score if self.D_score is not None else min(4, self.D),
             "D_lazy": self.D_lazy if self.D_lazy is not None else self.D,
             "gossip_factor": float(self.gossip_factor),
             "heartbeat_ns": duration_ns(self.heartbeat),
@@ -98,6 +108,9 @@ class GossipSub:
             "unsubscribe_backoff_ns": duration_ns(self.unsubscribe_backoff),
             "flood_publish": bool(self.flood_publish),
             "peer_exchange": bool(self.peer_exchange),
+            "opportunistic_graft_ticks": self.opportunistic_graft_ticks,
+            "opportunistic_graft_peers": self.opportunistic_graft_peers,
+            "score": self.score.to_config() if self.score else None,
             "strict_sign": self.signing == "strict-sign",
             "max_message": size_bytes(self.max_message),
             "variant": self.variant,

@@ -36,6 +36,7 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
       checks_(checks),
       own_policy_(std::move(policy)),
       policy_(own_policy_ != nullptr ? own_policy_.get() : &specification()),
+      score_(params.score != nullptr ? std::make_unique<PeerScore>(params.score) : nullptr),
       cache_(params.seen_ttl, params.history, params.history_gossip),
       next_seqno_(identity.first_seqno) {
   MC_ASSERT(params.validate().has_value());
@@ -45,7 +46,8 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
 // ----------------------------------------------------------------------------------------------------------
 // peers
 
-PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool outbound, Time) {
+PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool outbound, Time now,
+                                       const IpAddress& ip) {
   MC_ASSERT(!id.empty() && find_peer(id) == kNoPeer);
   const PeerIndex index = peer_slot();
   Peer& peer = peers_[index];
@@ -58,12 +60,17 @@ PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool out
   for (const Topic& topic : topics_) {
     if (topic.subscribed) actions_.send(index, make_subscription(true, topic.name));
   }
+  if (score_ != nullptr) {
+    score_->advance(now);
+    score_->on_peer_added(peer.hash, ip);
+  }
   policy_->on_peer_added(*this, index);
   return index;
 }
 
 void GossipSubCore::on_peer_removed(PeerIndex index) {
   MC_ASSERT(usable(index));
+  if (score_ != nullptr) score_->on_peer_removed(peers_[index].hash);
   policy_->on_peer_removed(*this, index);
   for (TopicIndex topic = 0; topic < topics_.size(); ++topic) {
     if (!topics_[topic].used) continue;
@@ -148,6 +155,7 @@ TopicIndex GossipSubCore::intern(ByteView name, std::size_t most) {
   const auto index = static_cast<TopicIndex>(slot - topics_.begin());
   slot->used = true;
   slot->name = Bytes::copy(name);
+  if (score_ != nullptr) slot->score_topic = score_->find_topic(slot->name.text());
   topic_hashes_[index] = hash64(name);
   return index;
 }
@@ -177,6 +185,7 @@ void GossipSubCore::set_validator(std::string_view name, MessageValidator* valid
 TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
   const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic || topics_[index].subscribed) return index;
+  advance_score(now);
   Topic& topic = topics_[index];
   topic.subscribed = true;
   make_ours(topic);
@@ -206,6 +215,7 @@ TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
 void GossipSubCore::unsubscribe(std::string_view name, Time now) {
   const TopicIndex index = find_topic(name);
   if (index == kNoTopic || !topics_[index].subscribed) return;
+  advance_score(now);
   Topic& topic = topics_[index];
   topic.subscribed = false;
   const RpcPart announcement = make_subscription(false, topic.name);
@@ -242,6 +252,7 @@ void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscrip
 
 Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   MC_ASSERT(usable(from));
+  advance_score(now);
   if (!peers_[from].direct && score(from) < params_.thresholds.graylist) {
     ++counters_.rpcs_graylisted;
     return {};
@@ -322,7 +333,8 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
     return reject(from, *message, 0, ErrorCode::protocol_violation);
   }
   if (equal(message->from, identity_.peer.bytes()) && !message->from.empty()) {
-    ++counters_.ignored;  // ours: either it went in a circle, or somebody claims to be us
+    ++counters_.ignored;  // ours, which nobody should send back, or somebody claims to be us
+    if (score_ != nullptr) score_->on_invalid(peers_[from].hash, topics_[topic].score_topic);
     return {};
   }
   const MessageId id = checks_.id(*message, params_.message_id);
@@ -334,6 +346,7 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
     ++counters_.duplicates;
     counters_.duplicate_payload += message->data.size();
     note(Event::duplicate, from, topic, hash, message->data.size());
+    if (score_ != nullptr) score_->on_duplicate(peers_[from].hash, topics_[topic].score_topic, hash);
     policy_->on_duplicate(*this, topic, from, hash);
     return {};
   }
@@ -361,6 +374,7 @@ void GossipSubCore::accept_message(TopicIndex topic, PeerIndex from, const Messa
   cache_.put(hash, id.bytes(), *message.part, topic);
   ++counters_.delivered;
   note(Event::delivered, from, topic, hash, message.data.size());
+  if (score_ != nullptr) score_->on_delivered(peers_[from].hash, topics_[topic].score_topic, hash);
   policy_->on_delivered(*this, topic, from, hash);
   actions_.deliver(topic, message, id, from);
   forward(topic, *message.part, message.data.size(), from, message.from);
@@ -370,6 +384,14 @@ Result<> GossipSubCore::reject(PeerIndex from, const Message& message, std::uint
   ++counters_.rejected;
   const TopicIndex topic = find_topic(message.topic);
   note(Event::rejected, from, topic, subject, static_cast<std::uint64_t>(why));
+  if (score_ != nullptr) {
+    const ScoreTopic scored = topics_[topic].score_topic;
+    if (why == ErrorCode::refused) {
+      score_->on_rejected(peers_[from].hash, scored, subject);
+    } else {
+      score_->on_invalid(peers_[from].hash, scored);
+    }
+  }
   policy_->on_rejected(*this, from, why);
   // Who passes on what only our application refuses does no wrong.
   return why == ErrorCode::refused ? Result<>() : charge(from, kInvalidMessageCost);
@@ -429,6 +451,10 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
     return fail(ErrorCode::refused, "publish: the same message was seen already");
   cache_.add_seen(hash, id.bytes(), now);
   cache_.put(hash, id.bytes(), part, index);
+  if (score_ != nullptr) {  // mesh peers that pass it to us at once are credited
+    score_->advance(now);
+    score_->on_delivered(0, topics_[index].score_topic, hash);
+  }
   ++counters_.published;
   make_ours(topics_[index]);
   note(Event::published, kNoPeer, index, hash, data.size());
@@ -572,6 +598,7 @@ void GossipSubCore::on_graft(PeerIndex from, ByteView name, Time now) {
                                                [&](const Backoff& b) { return b.peer == peer.hash; });
              backoff != topic.backoffs.end() && now < backoff->until) {
     const bool flood = now < backoff->until + params_.graft_flood_threshold - params_.prune_backoff;
+    if (score_ != nullptr) score_->on_penalty(peer.hash, flood ? 2 : 1);
     policy_->on_penalty(*this, from, flood ? 2 : 1);
     add_backoff(topic, from, params_.prune_backoff, now);
     refuse = true;
@@ -591,6 +618,7 @@ void GossipSubCore::on_graft(PeerIndex from, ByteView name, Time now) {
   }
   topic.mesh.insert(from);
   note(Event::grafted, from, index);
+  if (score_ != nullptr) score_->on_grafted(peer.hash, topic.score_topic);
   policy_->on_grafted(*this, index, from);
 }
 
@@ -621,6 +649,7 @@ void GossipSubCore::graft(TopicIndex index, PeerIndex peer) {
   ++counters_.grafts_sent;
   actions_.send(peer, make_graft(topics_[index].name));
   note(Event::grafted, peer, index);
+  if (score_ != nullptr) score_->on_grafted(peers_[peer].hash, topics_[index].score_topic);
   policy_->on_grafted(*this, index, peer);
 }
 
@@ -653,6 +682,7 @@ void GossipSubCore::send_prune(TopicIndex index, PeerIndex to, bool exchange, Du
 void GossipSubCore::drop_from_mesh(TopicIndex index, PeerIndex peer) {
   if (!topics_[index].mesh.erase(peer)) return;
   note(Event::pruned, peer, index);
+  if (score_ != nullptr) score_->on_pruned(peers_[peer].hash, topics_[index].score_topic);
   policy_->on_pruned(*this, index, peer);
 }
 
@@ -689,6 +719,7 @@ void GossipSubCore::graft_candidates(TopicIndex index, Time now, std::vector<Pee
 
 void GossipSubCore::on_heartbeat(Time now) {
   ++ticks_;
+  advance_score(now);
   policy_->on_heartbeat(*this, now);
   cache_.expire(now);
   for (Peer& peer : peers_) {
@@ -768,7 +799,7 @@ std::size_t GossipSubCore::memory() const {
                       direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
                       topic_hashes_.capacity() * sizeof(std::uint64_t) +
                       scratch_.capacity() * sizeof(PeerIndex) + wanted_.capacity() * sizeof(Wanted) +
-                      cache_.memory();
+                      cache_.memory() + (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
   for (const Topic& topic : topics_) {
     bytes += topic.name.size() + topic.peers.memory() + topic.mesh.memory() + topic.fanout.memory() +
              topic.backoffs.capacity() * sizeof(Backoff);

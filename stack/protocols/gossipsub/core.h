@@ -35,6 +35,7 @@
 #include "stack/protocols/gossipsub/peer_set.h"
 #include "stack/protocols/gossipsub/policy.h"
 #include "stack/protocols/gossipsub/rpc.h"
+#include "stack/protocols/gossipsub/score.h"
 #include "stack/wire/peer_id.h"
 
 namespace mesocosm {
@@ -164,8 +165,10 @@ class GossipSubCore {
                 std::unique_ptr<GossipSubPolicy> policy = nullptr);
 
   // --- events ---
-  // A peer that speaks pubsub; it is told our subscriptions. `outbound`: we dialed it.
-  PeerIndex on_peer_added(const PeerId& peer, PeerKind kind, bool outbound, Time now);
+  // A peer that speaks pubsub; it is told our subscriptions. `outbound`: we dialed it. `ip`: where it is, for its
+  // score.
+  PeerIndex on_peer_added(const PeerId& peer, PeerKind kind, bool outbound, Time now,
+                          const IpAddress& ip = {});
   void on_peer_removed(PeerIndex peer);
   // An error means that the peer breaks the protocol: what came before it was done, its stream should be
   // reset.
@@ -209,6 +212,7 @@ class GossipSubCore {
     GossipSubTopicMetrics* metrics = nullptr;  // of topics of ours
     bool used = false;                         // else a free slot
     bool subscribed = false;
+    ScoreTopic score_topic = kUnscored;
     PeerSet peers;   // who subscribes
     PeerSet mesh;    // empty unless subscribed
     PeerSet fanout;  // empty if subscribed
@@ -232,6 +236,7 @@ class GossipSubCore {
   std::uint64_t heartbeats() const { return ticks_; }
   GossipSubPolicy& policy() { return *policy_; }
   double score(PeerIndex peer) { return policy_->score(*this, peer); }
+  PeerScore* peer_score() { return score_.get(); }  // null without params().score
   // Whether we should not GRAFT it yet, slack included.
   bool backing_off(const Topic& topic, PeerIndex peer, Time now) const;
   // Members that may be grafted: speak gossipsub, are neither in the mesh nor explicit nor backing off, and
@@ -242,6 +247,9 @@ class GossipSubCore {
  private:
   void on_subscription(PeerIndex from, const Subscription& subscription);
   Result<> on_message(PeerIndex from, const RpcPart& part, Time now);
+  void advance_score(Time now) {
+    if (score_ != nullptr) score_->advance(now);
+  }
   void accept_message(TopicIndex topic, PeerIndex from, const Message& message, const MessageId& id,
                       std::uint64_t hash);
   Result<> reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why);
@@ -284,7 +292,8 @@ class GossipSubCore {
   GossipSubActions& actions_;
   MessageChecks& checks_;
   std::unique_ptr<GossipSubPolicy> own_policy_;
-  GossipSubPolicy* policy_;  // the variant's, or the one that all cores share
+  GossipSubPolicy* policy_;           // the variant's, or the one that all cores share
+  std::unique_ptr<PeerScore> score_;  // if there is one; told before the policy
 
   std::vector<Peer> peers_;
   std::vector<PeerIndex> free_peers_;

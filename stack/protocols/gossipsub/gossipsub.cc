@@ -33,6 +33,11 @@ const Protocol* find_protocol(ProtocolId id) {
   return found == kProtocols.end() ? nullptr : &*found;
 }
 
+IpAddress ip_of(const Multiaddr& address) {
+  MultiaddrReader part(address);
+  return part.next() ? part.ip().value_or(IpAddress()) : IpAddress();
+}
+
 }  // namespace
 
 // The stream that a peer opened to us.
@@ -274,7 +279,9 @@ PeerIndex GossipSub::link_up(const PeerId& peer, ProtocolId protocol) {
   Connection* connection = swarm_.connection(peer);
   if (known == nullptr || connection == nullptr) return kNoPeer;
   const bool outbound = connection->info().direction == Direction::outbound;
-  const PeerIndex index = core_.on_peer_added(peer, known->kind, outbound, env_.clock.now());
+  const bool scored = core_.params().score != nullptr;
+  const PeerIndex index = core_.on_peer_added(peer, known->kind, outbound, env_.clock.now(),
+                                              scored ? ip_of(connection->info().remote) : IpAddress());
   peers_like(index).add();
   Link& link = this->link(index);
   link.stream = swarm_.open(peer, {&known->id, 1}, link);

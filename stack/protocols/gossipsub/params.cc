@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "stack/protocols/gossipsub/score_params.h"
+
 namespace mesocosm {
 
 GossipSubParams GossipSubParams::ethereum() {
@@ -93,6 +95,7 @@ Result<> GossipSubParams::validate() const {
   if (t.opportunistic_graft < 0) {
     return bad("thresholds.opportunistic_graft", show(t.opportunistic_graft), "not be negative");
   }
+  if (score != nullptr) return score->validate();
   return {};
 }
 

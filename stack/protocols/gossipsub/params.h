@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "stack/base/result.h"
 #include "stack/base/time.h"
 
 namespace mesocosm {
+
+struct PeerScoreParams;  // score_params.h
 
 // How messages are signed (libp2p/specs pubsub/README.md, "Signature Policy Options"); the lax ones are not
 // offered.
@@ -25,7 +28,7 @@ enum class MessageIdKind : std::uint8_t {
 };
 
 // Scores below these lose their owner something (gossipsub v1.1, "Score Thresholds"). All zero: nobody is
-// judged while GossipSubPolicy::score() gives zero.
+// judged while scores are zero, as they are without GossipSubParams::score.
 struct ScoreThresholds {
   double gossip = 0;               // below: no IHAVE or IWANT to or from it; <= 0
   double publish = 0;              // below: it is not sent what we publish; <= gossip
@@ -72,6 +75,7 @@ struct GossipSubParams {
   std::uint32_t prune_peers = 16;            // peers in a PRUNE, and taken from one
   std::uint32_t direct_connect_ticks = 300;  // heartbeats between looks at the explicit peers' connections
   ScoreThresholds thresholds = {};
+  std::shared_ptr<const PeerScoreParams> score = nullptr;  // null: peers are not scored
 
   // Messages and limits.
   SignaturePolicy signature_policy = SignaturePolicy::strict_sign;

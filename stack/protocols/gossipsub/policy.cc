@@ -135,7 +135,11 @@ void GossipSubPolicy::choose_gossip(GossipSubCore& core, TopicIndex, std::vector
   sample(core.rng(), peers, std::max<std::size_t>(core.params().d_lazy, share));
 }
 
-double GossipSubPolicy::score(GossipSubCore&, PeerIndex) { return 0; }
+double GossipSubPolicy::score(GossipSubCore& core, PeerIndex peer) {
+  PeerScore* scores = core.peer_score();
+  return scores == nullptr ? 0 : scores->score(core.peer(peer).hash);
+}
+
 bool GossipSubPolicy::on_rpc(GossipSubCore&, PeerIndex, Rpc, Time) { return true; }
 void GossipSubPolicy::on_heartbeat(GossipSubCore&, Time) {}
 void GossipSubPolicy::on_peer_added(GossipSubCore&, PeerIndex) {}

@@ -18,6 +18,8 @@ void without_v11(GossipSubParams& params, const VariantSettings&) {
   params.opportunistic_graft_ticks = std::numeric_limits<std::uint32_t>::max();
   params.peer_exchange = false;
   params.accept_peer_exchange = false;
+  params.score = nullptr;
+  params.thresholds = {};
 }
 
 }  // namespace
@@ -39,8 +41,8 @@ bool VariantSettings::set(std::string_view name, double value) {
 GossipSubVariants::GossipSubVariants() {
   variants_.push_back(
       {.name = "v1.0",
-       .summary = "No outbound quota, flood publishing, adaptive gossip, opportunistic grafting or peer "
-                  "exchange.",
+       .summary = "No outbound quota, flood publishing, adaptive gossip, opportunistic grafting, peer "
+                  "exchange or scores.",
        .adjust = &without_v11});
   variants_.push_back(
       {.name = "v1.1", .summary = "The specification's choices, with the parameters as they are given."});
