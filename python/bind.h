@@ -5,6 +5,7 @@
 
 namespace mesocosm::python {
 
+void bind_attacks(pybind11::module_& module);  // after the world
 void bind_errors(pybind11::module_& module);
 void bind_nat(pybind11::module_& module);
 void bind_real_node(pybind11::module_& module);

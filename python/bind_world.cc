@@ -164,6 +164,7 @@ void bind_world(py::module_& module) {
       .def("cut", &cut)
       .def("partition", &partition)
       .def("delay", &delay)
+      .def("tell", &World::tell)
       .def("heal", py::overload_cast<>(&World::heal))
       .def("heal", py::overload_cast<Faults::Id>(&World::heal))
       .def("call_at", [](World& w, std::int64_t at,

@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
   mesocosm::python::bind_real_node(module);
   mesocosm::python::bind_variants(module);
   mesocosm::python::bind_world(module);
+  mesocosm::python::bind_attacks(module);
 }

@@ -1,6 +1,6 @@
 """Mesocosm: a real peer-to-peer network kept under controlled conditions."""
 
-from . import internet, keys, overlay, real, topology
+from . import attacks, internet, keys, overlay, real, topology
 from ._core import __version__
 from .analysis import Run, load
 from .emulation import Namespace
@@ -27,6 +27,7 @@ __all__ = [
     "TopicScore",
     "World",
     "__version__",
+    "attacks",
     "internet",
     "keys",
     "load",

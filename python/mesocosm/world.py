@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import _core, emulation, internet as internet_models
+from . import _core, attacks, emulation, internet as internet_models
 from .analysis import Run, load
 from .emulation import Namespace
 from .errors import ConfigError, RunError
@@ -97,6 +97,7 @@ class World:
         self._scrape_page = metrics
         self.log(log, file=log_file, format=log_format)
         self._setup: list[Callable[[], None]] = []
+        self._attacks: list[attacks.Attack] = []
         self._started = False
         self.scenario = ""  # what the report calls the run; "": the record's name
         self.about = ""  # its question, in a sentence
@@ -285,6 +286,22 @@ class World:
         begin = lambda: self._core.delay(one.indices, other().indices, extra, one_way)
         return self._fault("World.delay", begin, at, until)
 
+    def attack(self, plan: attacks.Plan) -> attacks.Attack:
+        """Before the run: adds an attack, with its adversaries, and returns its handle; see `mesocosm.attacks`.
+
+        The handle's `start()` and `stop()` do by event what the plan's `at` and `until` do by time. A world can hold
+        several attacks. Raises ConfigError for a plan that does not fit this world.
+        """
+        if not isinstance(plan, attacks.Plan):
+            raise ConfigError(f"World.attack: expected an attack such as Eclipse, not {type(plan).__name__}")
+        if self._started:
+            raise ConfigError("World.attack: the world runs already")
+        if self._core.processes > 1:
+            raise ConfigError("World.attack: one process has to run a world that is attacked")
+        attack = plan.launch(self)
+        self._attacks.append(attack)
+        return attack
+
     def heal(self) -> None:
         """Heals all faults that are in force."""
         self._perform(self._core.heal)
@@ -416,6 +433,7 @@ class World:
             "processes": self._core.processes,
             "until": until,
             "internet": self.internet.describe(),
+            **({"attacks": [attack._describe() for attack in self._attacks]} if self._attacks else {}),
             "data_hash": self._core.data_hash,
             "command": sys.argv,
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),

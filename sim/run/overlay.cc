@@ -34,6 +34,19 @@ std::vector<Edge> random_overlay(std::span<const std::uint32_t> nodes, std::size
   return edges;
 }
 
+std::vector<Edge> random_approaches(std::span<const std::uint32_t> from, std::span<const std::uint32_t> to,
+                                    std::size_t dials, const Rng& rng) {
+  std::vector<Edge> edges;
+  edges.reserve(from.size() * dials);
+  for (const std::uint32_t node : from) {
+    Rng mine = rng.fork("approaches", node);
+    for (const std::uint32_t target : sample(to, dials, mine)) edges.emplace_back(node, target);
+  }
+  Rng order = rng.fork("order of approaches", from.empty() ? 0 : from.front());
+  order.shuffle(std::span(edges));
+  return edges;
+}
+
 std::vector<std::uint32_t> sample(std::span<const std::uint32_t> group, std::size_t count, Rng& rng) {
   MC_ASSERT(count <= group.size());
   std::vector<std::uint32_t> positions;

@@ -497,6 +497,11 @@ void World::heal() {
   recorder_->event(now(), "heal", "all");
 }
 
+void World::tell(std::string_view name, std::string_view detail) {
+  if (recorder_ == nullptr) throw ConfigError(std::string(name) + ": the world does not run yet");
+  recorder_->event(now(), name, detail);
+}
+
 void World::call_at(Time at, Action action) { call_every(at, Duration::zero(), std::move(action)); }
 
 void World::call_every(Time first, Duration interval, Action action) {
@@ -519,6 +524,11 @@ std::vector<NodeIndex> World::sample(std::span<const NodeIndex> group, std::size
 
 std::vector<Edge> World::overlay(std::span<const NodeIndex> group, std::size_t dials) const {
   return random_overlay(group, dials, rng_);
+}
+
+std::vector<Edge> World::approaches(std::span<const NodeIndex> from, std::span<const NodeIndex> to,
+                                    std::size_t dials) const {
+  return random_approaches(from, to, dials, rng_);
 }
 
 // --- running

@@ -131,6 +131,8 @@ class World {
   Faults::Id fault(std::string_view name, Fault fault);
   void heal(Faults::Id fault);  // nothing if it was healed before
   void heal();                  // all
+  // For the record: something that the scenario did, such as beginning an attack.
+  void tell(std::string_view name, std::string_view detail);
   Node& node(NodeIndex index);
   std::uint64_t turns() const;                         // that were taken; 0 on "real"
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
@@ -144,6 +146,8 @@ class World {
   void call_every(Time first, Duration interval, Action action);
   std::vector<NodeIndex> sample(std::span<const NodeIndex> group, std::size_t count);
   std::vector<Edge> overlay(std::span<const NodeIndex> group, std::size_t dials) const;
+  std::vector<Edge> approaches(std::span<const NodeIndex> from, std::span<const NodeIndex> to,
+                               std::size_t dials) const;
 
   // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was
   // reached. Throws what an action threw, and RunError when recording fails.

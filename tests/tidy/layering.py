@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORES = ["stack/base", "stack/wire", "stack/crypto"]
 STACK = [*CORES, "stack/observe", "stack/env", "stack/secure", "stack/mux", "stack/negotiate"]
 SWARM = [*STACK, "stack/transport", "stack/swarm"]
+GOSSIP = [*SWARM, "stack/protocols/pubsub", "stack/protocols/gossipsub"]
 NODE = [*SWARM, "stack/protocols", "stack/node"]
 ALLOWED: dict[str, list[str]] = {
     "stack/base": [],
@@ -54,7 +55,9 @@ ALLOWED: dict[str, list[str]] = {
     "sim/mpi": ["stack/base"],
     "sim/run": [*NODE, "stack/asio", "stack/scrape", "sim"],
     "attacks/wire": STACK,
-    "python": [*NODE, "stack/scrape", "stack/asio", "sim"],
+    "attacks/gossip": GOSSIP,
+    "attacks/degrade": [*GOSSIP, "attacks/gossip"],
+    "python": [*NODE, "stack/scrape", "stack/asio", "sim", "attacks"],
 }
 # Each outside library has one place.
 OUTSIDE = {
