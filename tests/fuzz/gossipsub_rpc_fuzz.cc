@@ -50,6 +50,9 @@ bool look_into(const RpcPart& part) {
       MC_ASSERT(!prune || prune->peers.size() <= 16);
       return prune.has_value();
     }
+    case PartKind::other:
+      MC_ASSERT(part.field > 0 && part.field <= kMaxControlField);
+      return true;
   }
   return false;
 }

@@ -659,7 +659,7 @@ TEST_CASE("gossipsub: malformed parts are errors", "[gossipsub]") {
   const std::uint8_t junk[] = {0x0a, 0x7f, 0x00};
   for (PartKind kind : {PartKind::subscription, PartKind::message, PartKind::ihave, PartKind::iwant,
                         PartKind::graft, PartKind::prune}) {
-    CHECK_FALSE(solo.rpc(peer, RpcPart{kind, 0, Bytes::copy(junk)}));
+    CHECK_FALSE(solo.rpc(peer, RpcPart{.kind = kind, .bytes = Bytes::copy(junk)}));
   }
   CHECK(solo.sent.empty() == false);  // the hello, and nothing else
   CHECK(solo.sent.size() == 1);
@@ -715,7 +715,7 @@ TEST_CASE("gossipsub: StrictSign", "[gossipsub]") {
       std::copy(good.bytes.begin(), good.bytes.end(), out.begin());
       out[out.size() - from_end] ^= 1;
     });
-    return RpcPart{PartKind::message, good.header, bytes};
+    return RpcPart{.kind = PartKind::message, .header = good.header, .bytes = bytes};
   };
 
   SECTION("a valid one passes, and its author does not get it back") {

@@ -288,7 +288,7 @@ TEST_CASE("gossipsub driver: counts messages by topic, RPCs and the mesh", "[gos
   CHECK(seen(metrics, "mesh_peers") == Lines{"{topic=\"t\"} 2"});
   CHECK(seen(metrics, "grafts_total") == Lines{"{topic=\"t\"} 2"});
   CHECK(seen(metrics, "peers") == Lines{"{protocol=\"/meshsub/1.1.0\"} 2"});
-  CHECK(seen(metrics, "rpc_parts_total")[6] == "{dir=\"outbound\",kind=\"graft\"} 2");
+  CHECK(seen(metrics, "rpc_parts_total")[7] == "{dir=\"outbound\",kind=\"graft\"} 2");
 
   const RpcPart message = make_message(as_bytes("t"), as_bytes("12345"));
   raw.write(message);
@@ -306,7 +306,7 @@ TEST_CASE("gossipsub driver: counts messages by topic, RPCs and the mesh", "[gos
   CHECK(seen(metrics, "messages_published_total") == Lines{"{topic=\"elsewhere\"} 1", "{topic=\"t\"} 1"});
   // From b: its own; from raw: 4. To them: the first of raw to b, the one of b to raw, and "t"'s own to both.
   CHECK(seen(metrics, "rpc_parts_total")[3] == "{dir=\"inbound\",kind=\"message\"} 5");
-  CHECK(seen(metrics, "rpc_parts_total")[9] == "{dir=\"outbound\",kind=\"message\"} 4");
+  CHECK(seen(metrics, "rpc_parts_total")[10] == "{dir=\"outbound\",kind=\"message\"} 4");
   const GossipSubTraffic& traffic = a.gossip.traffic();
   CHECK(seen(metrics, "rpcs_total") == Lines{"{dir=\"inbound\"} " + std::to_string(traffic.rpcs_received),
                                              "{dir=\"outbound\"} " + std::to_string(traffic.rpcs_sent)});

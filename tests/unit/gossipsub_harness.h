@@ -93,6 +93,7 @@ class Solo final : public GossipSubActions {
     return records ? Bytes::copy("record of " + to_hex(peer.bytes())) : Bytes();
   }
   void note(const GossipSubEvent& event) override { events.push_back(event.kind); }
+  void wake_at(Time when) override { wakes.push_back(when); }
 
   bool records = false;
   Time now{1h};
@@ -101,6 +102,7 @@ class Solo final : public GossipSubActions {
   std::vector<std::string> delivered;
   std::vector<std::pair<PeerId, Bytes>> connects;
   std::vector<GossipSubEvent::Kind> events;
+  std::vector<Time> wakes;
   MessageChecks checks;
   GossipSubCore core;
 };

@@ -193,7 +193,9 @@ TEST_CASE("rpc: splitting at the limit", "[gossipsub]") {
 }
 
 TEST_CASE("message: fields, absent and empty", "[gossipsub]") {
-  const auto part = [](std::string_view hex) { return RpcPart{PartKind::message, 0, from_hex(hex)}; };
+  const auto part = [](std::string_view hex) {
+    return RpcPart{.kind = PartKind::message, .bytes = from_hex(hex)};
+  };
   const RpcPart plain = part(
       "1202686922"
       "0174");
@@ -233,7 +235,7 @@ TEST_CASE("message: ids", "[gossipsub]") {
   const RpcPart other = make_message(as_bytes("topic"), as_bytes("datb"));
   CHECK_FALSE(shared.id(*decode_message(other), MessageIdKind::content_hash) == id);
 
-  const RpcPart signed_part{PartKind::message, 0,
+  const RpcPart signed_part{PartKind::message, 0, 0,
                             from_hex("0a026162"
                                      "1a080000000000000102")};
   CHECK(to_hex(message_id(*decode_message(signed_part), MessageIdKind::from_seqno).bytes()) ==
@@ -253,7 +255,7 @@ TEST_CASE("message: checks remembered for all nodes are the same as computed one
   for (int i = 0; i < 3000; ++i) {
     const RpcPart& part = parts[rng.below(parts.size())];
     const bool copied = rng.chance(0.3);
-    const RpcPart copy{PartKind::message, part.header, Bytes::copy(part.bytes)};
+    const RpcPart copy{.kind = PartKind::message, .header = part.header, .bytes = Bytes::copy(part.bytes)};
     const auto message = decode_message(copied ? copy : part);
     REQUIRE(shared.id(*message, MessageIdKind::content_hash) ==
             plain.id(*message, MessageIdKind::content_hash));

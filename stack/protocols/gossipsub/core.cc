@@ -48,6 +48,7 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
 
 PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool outbound, Time now,
                                        const IpAddress& ip) {
+  now_ = now;
   MC_ASSERT(!id.empty() && find_peer(id) == kNoPeer);
   const PeerIndex index = peer_slot();
   Peer& peer = peers_[index];
@@ -183,6 +184,7 @@ void GossipSubCore::set_validator(std::string_view name, MessageValidator* valid
 }
 
 TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
+  now_ = now;
   const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic || topics_[index].subscribed) return index;
   advance_score(now);
@@ -213,6 +215,7 @@ TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
 }
 
 void GossipSubCore::unsubscribe(std::string_view name, Time now) {
+  now_ = now;
   const TopicIndex index = find_topic(name);
   if (index == kNoTopic || !topics_[index].subscribed) return;
   advance_score(now);
@@ -253,6 +256,7 @@ void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscrip
 Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   MC_ASSERT(usable(from));
   advance_score(now);
+  now_ = now;
   if (!peers_[from].direct && score(from) < params_.thresholds.graylist) {
     ++counters_.rpcs_graylisted;
     return {};
@@ -309,6 +313,9 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
         if (auto borne = charge(from, 1); !borne) return borne;
         break;
       }
+      case PartKind::other:
+        if (auto done = policy_->on_control(*this, from, part, now); !done) return done;
+        break;
     }
   }
   if (!wanted_.empty()) send_iwant(from);
@@ -377,7 +384,9 @@ void GossipSubCore::accept_message(TopicIndex topic, PeerIndex from, const Messa
   if (score_ != nullptr) score_->on_delivered(peers_[from].hash, topics_[topic].score_topic, hash);
   policy_->on_delivered(*this, topic, from, hash);
   actions_.deliver(topic, message, id, from);
-  forward(topic, *message.part, message.data.size(), from, message.from);
+  const OutgoingMessage outgoing{
+      .topic = topic, .hash = hash, .id = id.bytes(), .payload = message.data.size(), .from = from};
+  forward(outgoing, *message.part, message.from);
 }
 
 Result<> GossipSubCore::reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why) {
@@ -406,9 +415,8 @@ Result<> GossipSubCore::charge(PeerIndex from, std::uint32_t cost) {
 
 // To mesh, explicit and floodsub peers, in an order drawn anew for each message: where uplinks are the
 // bottleneck, a fixed order would always favour the same peers.
-void GossipSubCore::forward(TopicIndex index, const RpcPart& part, std::size_t payload, PeerIndex from,
-                            ByteView author) {
-  const Topic& topic = topics_[index];
+void GossipSubCore::forward(const OutgoingMessage& message, const RpcPart& part, ByteView author) {
+  const Topic& topic = topics_[message.topic];
   scratch_.assign(topic.mesh.begin(), topic.mesh.end());
   if (push_always_ > 0) {
     for (PeerIndex peer : topic.peers) {
@@ -419,9 +427,14 @@ void GossipSubCore::forward(TopicIndex index, const RpcPart& part, std::size_t p
   }
   rng_.shuffle(std::span(scratch_));
   std::erase_if(scratch_, [&](PeerIndex peer) {
-    return peer == from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
+    return peer == message.from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
   });
-  send_message(scratch_, part, payload);
+  push(message, part, scratch_);
+}
+
+void GossipSubCore::push(const OutgoingMessage& message, const RpcPart& part, std::vector<PeerIndex>& to) {
+  policy_->choose_push(*this, message, to);
+  send_message(to, part, message.payload);
 }
 
 void GossipSubCore::send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload) {
@@ -431,6 +444,7 @@ void GossipSubCore::send_message(std::span<const PeerIndex> to, const RpcPart& p
 }
 
 Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, Time now) {
+  now_ = now;
   const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic) return fail(ErrorCode::limit, "publish: too many topics, or too long a name");
   // Signature, key, author and lengths take less than this.
@@ -460,13 +474,15 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
   note(Event::published, kNoPeer, index, hash, data.size());
 
   Topic& topic = topics_[index];
+  const OutgoingMessage outgoing{
+      .topic = index, .hash = hash, .id = id.bytes(), .payload = data.size(), .from = kNoPeer};
   if (params_.flood_publish) {
     scratch_.clear();
     for (PeerIndex peer : topic.peers) {
       if (peers_[peer].direct || score(peer) >= params_.thresholds.publish) scratch_.push_back(peer);
     }
     rng_.shuffle(std::span(scratch_));
-    send_message(scratch_, part, data.size());
+    push(outgoing, part, scratch_);
     return id;
   }
   if (!topic.subscribed) {
@@ -474,9 +490,9 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
     if (topic.fanout.empty()) pick_fanout(index);
     std::vector<PeerIndex> fanout(topic.fanout.begin(), topic.fanout.end());
     rng_.shuffle(std::span(fanout));
-    send_message(fanout, part, data.size());
+    push(outgoing, part, fanout);
   }
-  forward(index, part, data.size(), kNoPeer, identity_.peer.bytes());  // not subscribed: an empty mesh
+  forward(outgoing, part, identity_.peer.bytes());  // not subscribed: an empty mesh
   return id;
 }
 
@@ -496,7 +512,9 @@ void GossipSubCore::collect_wanted(PeerIndex from, const RpcPart& ihave, ByteVie
     if (++heard > params_.max_ihave_length) return false;
     if (id.size() > MessageId::kMaxSize || id.empty()) return true;  // nothing that we could name so
     const std::uint64_t hash = hash64(id);
-    if (!cache_.seen(hash, id)) wanted_.push_back({.hash = hash, .id = id});
+    if (!cache_.seen(hash, id) && policy_->wants(*this, from, hash, id)) {
+      wanted_.push_back({.hash = hash, .id = id});
+    }
     return true;
   });
 }
@@ -576,6 +594,44 @@ void GossipSubCore::emit_gossip(TopicIndex index) {
     note(Event::ihave_sent, peer, index, 0, count);
     for (const RpcPart& part : parts) actions_.send(peer, part);
   }
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// for policies
+
+void GossipSubCore::send(PeerIndex to, const RpcPart& control) {
+  MC_ASSERT(usable(to) && control.kind != PartKind::message);
+  actions_.send(to, control);
+}
+
+void GossipSubCore::send_ihave(PeerIndex to, TopicIndex topic, ByteView id) {
+  std::span<const ByteView> ids(&id, 1);
+  ++counters_.ihave_sent;
+  ++counters_.ihave_ids_sent;
+  note(Event::ihave_sent, to, topic, 0, 1);
+  actions_.send(to, make_ihave(topics_[topic].name, ids));
+}
+
+void GossipSubCore::send_iwant(PeerIndex to, ByteView id) {
+  std::span<const ByteView> ids(&id, 1);
+  ++counters_.iwant_sent;
+  ++counters_.iwant_ids_sent;
+  note(Event::iwant_sent, to, kNoTopic, 0, 1);
+  actions_.send(to, make_iwant(ids));
+}
+
+bool GossipSubCore::send_message(PeerIndex to, ByteView id) {
+  const MessageCache::Entry* entry = cache_.get(hash64(id), id);
+  if (entry == nullptr) return false;
+  const auto message = decode_message(entry->message);
+  send_message({&to, 1}, entry->message, message->data.size());
+  return true;
+}
+
+void GossipSubCore::wake_at(Time when) {
+  if (when >= wake_at_) return;
+  wake_at_ = when;
+  actions_.wake_at(when);
 }
 
 // ------------------------------------------------------------------------------------------------------------
@@ -717,7 +773,15 @@ void GossipSubCore::graft_candidates(TopicIndex index, Time now, std::vector<Pee
 // -------------------------------------------------------------------------------------------------------
 // heartbeat
 
+void GossipSubCore::on_wake(Time now) {
+  now_ = now;
+  wake_at_ = Time::max();
+  advance_score(now);
+  policy_->on_wake(*this, now);
+}
+
 void GossipSubCore::on_heartbeat(Time now) {
+  now_ = now;
   ++ticks_;
   advance_score(now);
   policy_->on_heartbeat(*this, now);

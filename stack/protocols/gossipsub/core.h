@@ -105,6 +105,8 @@ class GossipSubActions {
   // The envelope to hand out for a peer in peer exchange, or empty.
   virtual Bytes signed_record(const PeerId& peer) = 0;
   virtual void note(const GossipSubEvent& event) = 0;
+  // Please call on_wake then; another time takes the place of the one before.
+  virtual void wake_at(Time when) { static_cast<void>(when); }
   // For the events of a topic that we subscribe to or publish in. May be null.
   virtual GossipSubTopicMetrics* metrics_of(std::string_view topic) {
     static_cast<void>(topic);
@@ -174,6 +176,7 @@ class GossipSubCore {
   // reset.
   Result<> on_rpc(PeerIndex peer, Rpc rpc, Time now);
   void on_heartbeat(Time now);
+  void on_wake(Time now);  // when GossipSubActions::wake_at asked for it
 
   // --- commands ---
   TopicIndex subscribe(std::string_view topic, Time now);  // JOIN; nothing if we are
@@ -188,6 +191,13 @@ class GossipSubCore {
   // to it now and whenever it is gone.
   void add_direct_peer(const PeerId& peer);
   void remove_direct_peer(const PeerId& peer);
+
+  // --- commands for policies ---
+  void send(PeerIndex to, const RpcPart& control);
+  void send_ihave(PeerIndex to, TopicIndex topic, ByteView id);
+  void send_iwant(PeerIndex to, ByteView id);
+  bool send_message(PeerIndex to, ByteView id);  // false: it is not kept any more
+  void wake_at(Time when);  // calls the policy's on_wake, once: at the earliest time that was asked for
 
   // --- state ---
   struct Peer {
@@ -225,6 +235,8 @@ class GossipSubCore {
   const GossipSubCounters& counters() const { return counters_; }
   const PeerId& self() const { return identity_.peer; }
   const Peer& peer(PeerIndex index) const { return peers_[index]; }
+  std::size_t peer_slots() const { return peers_.size(); }
+  bool usable(PeerIndex peer) const { return peer < peers_.size() && !peers_[peer].id.empty(); }
   PeerIndex find_peer(const PeerId& peer) const;  // kNoPeer
   std::size_t peer_count() const { return peers_.size() - free_peers_.size(); }
   const Topic& topic(TopicIndex index) const { return topics_[index]; }
@@ -234,6 +246,7 @@ class GossipSubCore {
   const MessageCache& cache() const { return cache_; }
   Rng& rng() { return rng_; }
   std::uint64_t heartbeats() const { return ticks_; }
+  Time now() const { return now_; }  // as we were told last
   GossipSubPolicy& policy() { return *policy_; }
   double score(PeerIndex peer) { return policy_->score(*this, peer); }
   PeerScore* peer_score() { return score_.get(); }  // null without params().score
@@ -269,7 +282,8 @@ class GossipSubCore {
   void emit_gossip(TopicIndex topic);
   void connect_direct_peers();
 
-  void forward(TopicIndex topic, const RpcPart& part, std::size_t payload, PeerIndex from, ByteView author);
+  void forward(const OutgoingMessage& message, const RpcPart& part, ByteView author);
+  void push(const OutgoingMessage& message, const RpcPart& part, std::vector<PeerIndex>& to);
   void send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload);
   void graft(TopicIndex topic, PeerIndex peer);
   void prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff, Time now);
@@ -282,7 +296,6 @@ class GossipSubCore {
   TopicIndex intern(ByteView name, std::size_t most);  // kNoTopic: too many, or the name is too long
   void make_ours(Topic& topic);
   void release_if_unused(TopicIndex topic);
-  bool usable(PeerIndex peer) const { return peer < peers_.size() && !peers_[peer].id.empty(); }
   void note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject = 0,
             std::uint64_t value = 0);
 
@@ -303,6 +316,8 @@ class GossipSubCore {
   std::vector<std::uint64_t> topic_hashes_;  // of the names, slot by slot, for finding them
   mutable TopicIndex last_topic_ = 0;  // found last: most messages are in the same topic as the one before
   MessageCache cache_;
+  Time now_{};
+  Time wake_at_ = Time::max();
   std::uint64_t ticks_ = 0;
   std::uint64_t next_seqno_ = 0;
   GossipSubCounters counters_;

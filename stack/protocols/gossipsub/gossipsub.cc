@@ -471,6 +471,8 @@ void GossipSub::on_heartbeat() {
   core_.on_heartbeat(env_.clock.now());
 }
 
+void GossipSub::wake_at(Time when) { env_.clock.arm(wake_, when); }
+
 void GossipSub::connect(const PeerId& peer, const Bytes& signed_record) {
   if (!signed_record.empty()) {
     const auto record = open_peer_record(signed_record);

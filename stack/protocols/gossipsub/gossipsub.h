@@ -124,6 +124,7 @@ class GossipSub final : public PubSub,
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;
   void note(const GossipSubEvent& event) override;
+  void wake_at(Time when) override;
   GossipSubTopicMetrics* metrics_of(std::string_view topic) override { return &metrics_.topic(topic); }
 
   Result<> subscribe(std::string_view topic, GossipSubHandler* handler);
@@ -141,6 +142,7 @@ class GossipSub final : public PubSub,
   void write_message(Link& link, const RpcPart& part);
   void write_waiting(Link& link);
   void on_heartbeat();
+  void on_wake() { core_.on_wake(env_.clock.now()); }
 
   Env& env_;
   Swarm& swarm_;
@@ -158,6 +160,7 @@ class GossipSub final : public PubSub,
   std::size_t last_header_for_ = 0;
   GossipSubTraffic traffic_;
   MemberTimer<&GossipSub::on_heartbeat> heartbeat_{*this};
+  MemberTimer<&GossipSub::on_wake> wake_{*this};
   MemberTask<&GossipSub::flush> flush_{*this};
 };
 

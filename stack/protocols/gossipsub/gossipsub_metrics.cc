@@ -67,6 +67,7 @@ GossipSubRpcMetrics GossipSubMetrics::make_rpcs(std::string_view direction) {
   counter(PartKind::iwant, "iwant");
   counter(PartKind::graft, "graft");
   counter(PartKind::prune, "prune");
+  counter(PartKind::other, "other");
   return made;
 }
 

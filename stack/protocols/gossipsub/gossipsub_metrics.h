@@ -31,7 +31,7 @@ struct GossipSubTopicMetrics {
 struct GossipSubRpcMetrics {
   Counter& rpcs;
   Counter& bytes;
-  std::array<Counter*, 6> parts;  // by PartKind
+  std::array<Counter*, 7> parts;  // by PartKind
 
   void count(std::size_t size) {
     rpcs.add();

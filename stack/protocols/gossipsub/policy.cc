@@ -140,8 +140,12 @@ double GossipSubPolicy::score(GossipSubCore& core, PeerIndex peer) {
   return scores == nullptr ? 0 : scores->score(core.peer(peer).hash);
 }
 
+void GossipSubPolicy::choose_push(GossipSubCore&, const OutgoingMessage&, std::vector<PeerIndex>&) {}
+bool GossipSubPolicy::wants(GossipSubCore&, PeerIndex, std::uint64_t, ByteView) { return true; }
 bool GossipSubPolicy::on_rpc(GossipSubCore&, PeerIndex, Rpc, Time) { return true; }
 void GossipSubPolicy::on_heartbeat(GossipSubCore&, Time) {}
+void GossipSubPolicy::on_wake(GossipSubCore&, Time) {}
+Result<> GossipSubPolicy::on_control(GossipSubCore&, PeerIndex, const RpcPart&, Time) { return {}; }
 void GossipSubPolicy::on_peer_added(GossipSubCore&, PeerIndex) {}
 void GossipSubPolicy::on_peer_removed(GossipSubCore&, PeerIndex) {}
 void GossipSubPolicy::on_grafted(GossipSubCore&, TopicIndex, PeerIndex) {}

@@ -29,6 +29,15 @@ struct MeshChange {
   std::vector<PeerIndex> graft;  // not in the mesh; are sent GRAFT
 };
 
+// A message that is about to go to other peers.
+struct OutgoingMessage {
+  TopicIndex topic;
+  std::uint64_t hash;  // of its id
+  ByteView id;
+  std::size_t payload;  // bytes of it
+  PeerIndex from;       // who handed it to us; kNoPeer: we publish it
+};
+
 class GossipSubPolicy {
  public:
   virtual ~GossipSubPolicy() = default;
@@ -41,10 +50,21 @@ class GossipSubPolicy {
   // Whom to send IHAVE: `peers` holds those who may be told, in order of their slots, and keeps those who
   // are.
   virtual void choose_gossip(GossipSubCore& core, TopicIndex topic, std::vector<PeerIndex>& peers);
+  // Whom a message is sent to now, in this order. Who is taken out gets it otherwise, if at all: see
+  // GossipSubCore::send_ihave and send.
+  virtual void choose_push(GossipSubCore& core, const OutgoingMessage& message,
+                           std::vector<PeerIndex>& peers);
+  // Whether to ask for a message that a peer has by IHAVE and that we have not seen.
+  virtual bool wants(GossipSubCore& core, PeerIndex from, std::uint64_t hash, ByteView id);
   // Before anything of an RPC is looked at; false: it is ignored.
   virtual bool on_rpc(GossipSubCore& core, PeerIndex from, Rpc rpc, Time now);
   // At the beginning of a heartbeat.
   virtual void on_heartbeat(GossipSubCore& core, Time now);
+  // The time that GossipSubCore::wake_at asked for has come.
+  virtual void on_wake(GossipSubCore& core, Time now);
+  // A control message that is not GossipSub's: `part.field` is its number in ControlMessage. An error: the peer
+  // breaks the protocol, its stream is reset.
+  virtual Result<> on_control(GossipSubCore& core, PeerIndex from, const RpcPart& part, Time now);
 
   // --- what peers do, for scores ---
   virtual void on_peer_added(GossipSubCore& core, PeerIndex peer);

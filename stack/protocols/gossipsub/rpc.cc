@@ -71,7 +71,9 @@ Bytes write(std::size_t size, Fill&& fill) {
   });
 }
 
-RpcPart part(PartKind kind, Bytes bytes) { return {.kind = kind, .header = 0, .bytes = std::move(bytes)}; }
+RpcPart part(PartKind kind, Bytes bytes, std::uint32_t field = 0) {
+  return {.kind = kind, .header = 0, .field = static_cast<std::uint16_t>(field), .bytes = std::move(bytes)};
+}
 
 tl::unexpected<Error> malformed(const char* what) { return fail(ErrorCode::bad_encoding, what); }
 
@@ -80,22 +82,25 @@ Bytes slice_of(const Bytes& whole, ByteView view) {
   return whole.slice(static_cast<std::size_t>(view.data() - whole.data()), view.size());
 }
 
-std::uint32_t control_number(PartKind kind) {
-  switch (kind) {
+std::uint32_t control_number(const RpcPart& part) {
+  switch (part.kind) {
     case PartKind::ihave:
       return kIHave;
     case PartKind::iwant:
       return kIWant;
     case PartKind::graft:
       return kGraft;
-    default:
+    case PartKind::prune:
       return kPrune;
+    default:
+      return part.field;
   }
 }
 
-bool add_part(const Bytes& whole, PartKind kind, ByteView body, std::vector<RpcPart>& parts) {
+bool add_part(const Bytes& whole, PartKind kind, ByteView body, std::vector<RpcPart>& parts,
+              std::uint32_t field = 0) {
   if (parts.size() == kMaxRpcParts) return false;
-  parts.push_back(part(kind, slice_of(whole, body)));
+  parts.push_back(part(kind, slice_of(whole, body), field));
   return true;
 }
 
@@ -117,9 +122,11 @@ Result<> decode_control(const Bytes& whole, ByteView control, std::vector<RpcPar
         kind = PartKind::prune;
         break;
       default:
-        continue;  // v1.2's IDONTWANT and what comes later
+        if (field.tag() != proto_bytes(field.tag() >> 3) || field.tag() >> 3 > kMaxControlField) continue;
+        kind = PartKind::other;
+        break;
     }
-    if (!add_part(whole, kind, field.bytes(), parts))
+    if (!add_part(whole, kind, field.bytes(), parts, kind == PartKind::other ? field.tag() >> 3 : 0))
       return fail(ErrorCode::too_large, "rpc: too many parts");
   }
   if (!field.ok()) return malformed("rpc: control");
@@ -206,7 +213,8 @@ Bytes encode_control_frame(Rpc& parts, std::size_t limit) {
   for (; count < parts.size(); ++count) {
     const RpcPart& next = parts[count];
     MC_ASSERT(next.kind != PartKind::message);
-    const std::size_t size = proto_bytes_size(kControl, next.bytes.size());  // all field numbers are one byte
+    const std::uint32_t number = next.kind == PartKind::subscription ? kSubscriptions : control_number(next);
+    const std::size_t size = proto_bytes_size(number, next.bytes.size());
     std::size_t& sum = next.kind == PartKind::subscription ? subscriptions : control;
     sum += size;
     if (count > 0 && total() > limit) {
@@ -223,7 +231,7 @@ Bytes encode_control_frame(Rpc& parts, std::size_t limit) {
     }
     if (control > 0) pen.begin(kControl, control);
     for (const RpcPart& item : taken) {
-      if (item.kind != PartKind::subscription) pen.field(control_number(item.kind), item.bytes.view());
+      if (item.kind != PartKind::subscription) pen.field(control_number(item), item.bytes.view());
     }
   });
 }
@@ -324,6 +332,11 @@ RpcPart make_iwant(std::span<const ByteView>& ids, std::size_t limit) {
   return part(PartKind::iwant, write(size, [&](Pen& pen) {
                 for (ByteView id : taken) pen.field(kIWantIds, id);
               }));
+}
+
+RpcPart make_control(std::uint32_t field, Bytes body) {
+  MC_ASSERT(field > kPrune && field <= kMaxControlField && body.size() <= kMaxControlRpc);
+  return part(PartKind::other, std::move(body), field);
 }
 
 Result<ByteView> decode_ihave(ByteView body) { return decode_topic(body, "rpc: ihave"); }

@@ -2,7 +2,7 @@
 // parts, and its wire form. A part keeps its encoded bytes: it is decoded when it is looked at, and one
 // encoding is shared by all peers that it goes to.
 //
-//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune* } }
+//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune*, other* } }
 //
 // A message is the only large part. It travels as an RPC of its own, whose frame (length prefix, field
 // header, message) is one slice. Where connections pass slices on, as in the collapsed transport, the
@@ -22,12 +22,21 @@
 
 namespace mesocosm {
 
-enum class PartKind : std::uint8_t { subscription, message, ihave, iwant, graft, prune };
+enum class PartKind : std::uint8_t {
+  subscription,
+  message,
+  ihave,
+  iwant,
+  graft,
+  prune,
+  other,  // a control message that GossipSub does not have, and a variant may
+};
 
 struct RpcPart {
   PartKind kind = PartKind::message;
   std::uint8_t header =
       0;  // messages: length of the frame's beginning in `bytes`; 0: `bytes` is the message alone
+  std::uint16_t field = 0;  // others: their number in ControlMessage
   Bytes bytes;
 
   ByteView body() const { return bytes.view().subspan(header); }
@@ -86,6 +95,9 @@ Result<Prune> decode_prune(const Bytes& body, std::size_t max_peers);
 // one.
 RpcPart make_ihave(ByteView topic, std::span<const ByteView>& ids, std::size_t limit = kMaxControlRpc);
 RpcPart make_iwant(std::span<const ByteView>& ids, std::size_t limit = kMaxControlRpc);
+// A control message of a variant; the field's number is one that GossipSub does not use, and at most kMaxControlField.
+RpcPart make_control(std::uint32_t field, Bytes body);
+inline constexpr std::uint32_t kMaxControlField = 2047;  // numbers above are skipped when they come
 // Well-formed, and an IHAVE's topic (the last one, should there be several).
 Result<ByteView> decode_ihave(ByteView body);
 Result<> decode_iwant(ByteView body);
