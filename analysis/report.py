@@ -45,16 +45,22 @@ def write_report(run: Run, path: str | Path) -> Path:
     return target
 
 
-def render(run: Run) -> str:
-    """The report as text."""
+def render_page(template: str, **values: Any) -> str:
+    """One of the package's templates, filled in."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(template).render(**values)
+
+
+def render(run: Run) -> str:
+    """The report as text."""
     summary = run.summary()
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         run=run,
         about=run.provenance.get("about"),
         subtitle=_subtitle(run),

@@ -25,8 +25,10 @@ HostLink link_from(const py::dict& config) {
   link.down_bps = get<double>(config, "down_bps");
   link.queue = duration(config, "queue_ns");
   link.jitter = duration(config, "jitter_ns");
+  link.jitter_share = get<double>(config, "jitter_share");
   link.loss = get<double>(config, "loss");
   link.discipline = discipline_from(get<std::string>(config, "discipline"));
+  link.in_turn = get<std::vector<std::pair<double, double>>>(config, "in_turn");
   return link;
 }
 
@@ -120,6 +122,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node) {
   params.opportunistic_graft_peers = get<std::uint32_t>(config, "opportunistic_graft_peers");
   params.gossip_factor = get<double>(config, "gossip_factor");
   params.heartbeat = duration(config, "heartbeat_ns");
+  params.heartbeat_delay = duration(config, "heartbeat_delay_ns");
   params.history = get<std::uint32_t>(config, "history_length");
   params.history_gossip = get<std::uint32_t>(config, "history_gossip");
   params.fanout_ttl = duration(config, "fanout_ttl_ns");

@@ -1,6 +1,6 @@
 """The command `mesocosm`: runs scenarios, reports on their records, and runs real nodes.
 
-Exit codes: 0 all went well; 1 a bug, with its traceback; 2 what was asked for cannot be, or the run could not go on
+Exit codes: 0 all went well; 1 a bug, with its traceback, or a reproduction that misses; 2 what was asked for cannot be, or the run could not go on
 (one line on standard error: "error: ..."); 130 interrupted by Ctrl-C, after what was recorded was saved.
 """
 
@@ -101,6 +101,33 @@ def report(record: str, output: str | None) -> None:
 def summary(record: str) -> None:
     """Print the main figures of the record RUN.h5."""
     print_summary(load(record))
+
+
+@commands.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option(
+    "--quick", "size", flag_value="quick", default=True, help="small sizes, minutes for all  [default]"
+)
+@click.option("--full", "size", flag_value="full", help="the published sizes")
+@click.option("--list", "listing", is_flag=True, help="list the papers and end")
+@click.option("--out", metavar="DIR", default="out/reproductions", show_default=True, help="where reports go")
+@click.option(
+    "--processes", type=click.IntRange(1), help="worlds that run at once  [default: one a processor]"
+)
+@click.option("--allow-known", is_flag=True, help="exit with 0 in spite of misses that are explained")
+def reproduce(
+    keys: tuple[str, ...], size: str, listing: bool, out: str, processes: int | None, allow_known: bool
+) -> int:
+    """Run published experiments again, and print what was published beside what is measured.
+
+    KEY is a paper from --list, or a folder with one of your own; without any, all are run. Writes one page a paper.
+    Exit codes: 0 everything judged passes, 1 something misses, 2 what was asked for cannot be.
+    """
+    from . import reproduce_command
+
+    if listing:
+        return reproduce_command.print_papers(keys)
+    return reproduce_command.run(keys, size, Path(out), processes, allow_known)
 
 
 commands.add_command(node)

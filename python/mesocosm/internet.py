@@ -30,7 +30,8 @@ MOST_ROWS = 8192  # of a matrix or a table of cities
 MOST_SPOKES = 65_534
 DISCIPLINES = ("drop_tail", "codel", "fq_codel")
 
-Bandwidth = Rate | tuple[Rate, Rate]  # both directions, or (up, down)
+# Both directions, or (up, down); a list of these: hosts have them in turn.
+Bandwidth = Rate | tuple[Rate, Rate] | list[Rate | tuple[Rate, Rate]]
 Array = npt.NDArray[np.float64]
 
 
@@ -56,6 +57,8 @@ class Link:
     jitter_ns: int
     loss: float
     discipline: str = "drop_tail"
+    jitter_share: float = 0.0  # at most so much of a path's latency is added
+    in_turn: tuple[tuple[int, int], ...] = ()  # up and down that hosts have in turn, in place of the above
 
 
 @dataclass(frozen=True)
@@ -164,9 +167,10 @@ def uniform(
 ) -> Internet:
     """The same for all: one latency, or one drawn for each pair between two bounds.
 
-    bandwidth  of each host's link, both ways or (up, down)
+    bandwidth  of each host's link, both ways or (up, down); a list of these: host i has the i-th, then again from the first
     queue      the longest that a packet waits for the link before packets are dropped
-    jitter     the median extra delay that each end of a path adds (log-normal, sigma 1.2, in order)
+    jitter     the median extra delay that each end of a path adds (log-normal, sigma 1.2, in order); or the most that a
+               path adds as a share of its latency, such as "10%" (uniform from nothing to that, in order)
     loss       the share of packets lost at each end of a path
     discipline of the packets that wait for a link: "drop_tail" (the last to come is dropped when they would wait too
                long), or on the packet backend "codel" (RFC 8289) or "fq_codel" (RFC 8290)
@@ -294,17 +298,39 @@ def access_link(
     discipline: str = "drop_tail",
 ) -> Link:
     """A checked Link; errors begin with `what`."""
-    up, down = _both(f"{what}: bandwidth", bandwidth)
+    if isinstance(bandwidth, list) and not bandwidth:
+        raise ConfigError(f"{what}: bandwidth: an empty list")
+    given: list[Any] = bandwidth if isinstance(bandwidth, list) else [bandwidth]
+    rates = [_rates(f"{what}: bandwidth", one) for one in given]
+    jitter_share = 0.0
     try:
+        if isinstance(jitter, str) and jitter.endswith("%"):
+            jitter_share = float(jitter[:-1]) / 100
+            jitter = 0
         jitter_ns, share = duration_ns(jitter), float(loss)
     except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"{what}: {error}") from None
     if jitter_ns > LONGEST_NS:
         raise ConfigError(f"{what}: jitter must be at most 2 s, not {jitter!r}")
+    if not 0 <= jitter_share <= 10:
+        raise ConfigError(f"{what}: jitter must be from 0% to 1000% of the latency, not {jitter_share:.0%}")
     if not 0 <= share < 1:
         raise ConfigError(f"{what}: loss must be at least 0 and below 1, not {loss!r}")
-    rates = (checked_rate(f"{what}: bandwidth", up), checked_rate(f"{what}: bandwidth", down))
-    return Link(*rates, queue_ns(what, queue), jitter_ns, share, checked_discipline(what, discipline))
+    return Link(
+        *rates[0],
+        queue_ns(what, queue),
+        jitter_ns,
+        share,
+        checked_discipline(what, discipline),
+        jitter_share,
+        tuple(rates) if isinstance(bandwidth, list) else (),
+    )
+
+
+def _rates(what: str, bandwidth: Any) -> tuple[int, int]:
+    """Up and down of a host's link."""
+    up, down = _both(what, bandwidth)
+    return checked_rate(what, up), checked_rate(what, down)
 
 
 def checked_rate(what: str, rate: Rate) -> int:

@@ -24,7 +24,8 @@ class GossipSub:
 
     A variant replaces some of its choices, and the parameters that make it what it is (docs/variants.md).
     Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_score`, `D_lazy`) count mesh peers; times are strings such as "700ms" or
-    seconds. Each `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
+    seconds. The first heartbeat comes at a random time within one `heartbeat` after `heartbeat_delay`. Each
+    `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
     """
 
@@ -36,6 +37,7 @@ class GossipSub:
     D_lazy: int | None = None  # None: D
     gossip_factor: float = 0.25
     heartbeat: Duration = "1s"
+    heartbeat_delay: Duration = 0
     history_length: int = 5
     history_gossip: int = 3
     fanout_ttl: Duration = "60s"
@@ -100,6 +102,7 @@ class GossipSub:
             "D_lazy": self.D_lazy if self.D_lazy is not None else self.D,
             "gossip_factor": float(self.gossip_factor),
             "heartbeat_ns": duration_ns(self.heartbeat),
+            "heartbeat_delay_ns": duration_ns(self.heartbeat_delay),
             "history_length": self.history_length,
             "history_gossip": self.history_gossip,
             "fanout_ttl_ns": duration_ns(self.fanout_ttl),

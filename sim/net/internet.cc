@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <tuple>
 #include <utility>
 
 #include "sim/net/csv.h"
@@ -314,8 +315,11 @@ Result<> Internet::configure(const WifiAdhoc& wifi, const std::string&) {
 
 Result<> Internet::take_link(const HostLink& link) {
   const auto valid_rate = [](double bps) { return bps >= 1 && bps <= 1e15; };
-  if (!valid_rate(link.up_bps) || !valid_rate(link.down_bps)) {
-    return fail(ErrorCode::limit, "internet: bandwidth: outside 1 bit/s to 1 Pbit/s");
+  bool valid = valid_rate(link.up_bps) && valid_rate(link.down_bps);
+  for (const auto& [up, down] : link.in_turn) valid = valid && valid_rate(up) && valid_rate(down);
+  if (!valid) return fail(ErrorCode::limit, "internet: bandwidth: outside 1 bit/s to 1 Pbit/s");
+  if (!(link.jitter_share >= 0 && link.jitter_share <= 10)) {
+    return fail(ErrorCode::limit, "internet: jitter: its share of the latency is outside [0, 10]");
   }
   if (!(link.loss >= 0 && link.loss < 1)) return fail(ErrorCode::limit, "internet: loss: outside [0, 1)");
   if (auto checked = check_latency(link.jitter, "internet: jitter"); !checked) return checked;
@@ -325,6 +329,10 @@ Result<> Internet::take_link(const HostLink& link) {
   for (double value : {link.up_bps, link.down_bps, link.loss}) absorb(std::bit_cast<std::uint64_t>(value));
   for (Duration value : {link.queue, link.jitter}) absorb(static_cast<std::uint64_t>(value.count()));
   if (link.discipline != QueueDiscipline::drop_tail) absorb(static_cast<std::uint64_t>(link.discipline));
+  if (link.jitter_share > 0) absorb(std::bit_cast<std::uint64_t>(link.jitter_share));
+  for (const auto& [up, down] : link.in_turn) {
+    for (double bps : {up, down}) absorb(std::bit_cast<std::uint64_t>(bps));
+  }
   return {};
 }
 
@@ -355,6 +363,9 @@ HostIndex Internet::add_host() {
     join_system(index, host, place);
   } else {
     host.access = {link_.up_bps, link_.down_bps, link_.queue, link_.queue};
+    if (!link_.in_turn.empty()) {
+      std::tie(host.access.up_bps, host.access.down_bps) = link_.in_turn[index % link_.in_turn.size()];
+    }
     host.jitter_ns = static_cast<float>(link_.jitter.count());
     host.loss = static_cast<float>(link_.loss);
     if (placement_ == Placement::hub_first && chosen > 0) {
@@ -483,7 +494,11 @@ Duration Internet::jitter(HostIndex from, HostIndex to, double u) const {
   to = premises(to);
   if (from == to) return {};
   const double median_ns = static_cast<double>(at(from).jitter_ns) + at(to).jitter_ns;
-  return Duration(static_cast<std::int64_t>(median_ns * jitter_shape(u)));
+  double jitter_ns = median_ns * jitter_shape(u);
+  if (link_.jitter_share > 0) {
+    jitter_ns += u * link_.jitter_share * static_cast<double>(path(from, to).one_way.count());
+  }
+  return Duration(static_cast<std::int64_t>(jitter_ns));
 }
 
 }  // namespace mesocosm

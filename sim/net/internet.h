@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct HostLink {
   Duration jitter{};      // median of the extra delay that each end of a path adds
   double loss = 0;        // that each end of a path adds, in [0, 1)
   QueueDiscipline discipline = QueueDiscipline::drop_tail;  // another: on networks of packets only
+  // A path adds up to this share of its latency, uniformly, to the jitter above; in [0, 10].
+  double jitter_share = 0;
+  // Up and down: host i has those of i % size. Empty: all have those above.
+  std::vector<std::pair<double, double>> in_turn{};
 };
 
 // A mix of data/: "ethereum_2025", "polygon_2025", "ipfs_2023". Homes whose line is below what the network

@@ -49,8 +49,16 @@ def test_uniform():
             "jitter_ns": 1_000_000,
             "loss": 0.01,
             "discipline": "drop_tail",
+            "jitter_share": 0.0,
+            "in_turn": (),
         },
     }
+    assert internet.uniform(jitter="10%").to_config()["link"]["jitter_share"] == 0.1
+    link = internet.uniform(bandwidth=["1Mbit", ("2Mbit", "3Mbit")]).to_config()["link"]
+    assert link["in_turn"] == ((10**6, 10**6), (2 * 10**6, 3 * 10**6)) and link["up_bps"] == 10**6
+    refused(lambda: internet.uniform(bandwidth=[]), "uniform: bandwidth: an empty list")
+    refused(lambda: internet.uniform(jitter="-1%"), "uniform: jitter must be from 0% to 1000%")
+    refused(lambda: internet.uniform(jitter="much%"), "uniform:")
     assert internet.uniform(discipline="fq_codel").to_config()["link"]["discipline"] == "fq_codel"
     assert internet.uniform("5ms").to_config()["high_ns"] == 5_000_000
     refused(lambda: internet.uniform(("80ms", "20ms")), "uniform: latency", "wrong way round")

@@ -895,6 +895,8 @@ TEST_CASE("gossipsub: parameters that contradict themselves are named", "[gossip
         "gossipsub: history_gossip (6) must not exceed history (5)");
   CHECK(message([](P p) { p.gossip_factor = 1.5; }) ==
         "gossipsub: gossip_factor (1.500000) must be between 0 and 1");
+  CHECK(message([](P p) { p.heartbeat_delay = -1s; }) ==
+        "gossipsub: heartbeat_delay (-1.000000 s) must not be negative");
   CHECK(message([](P p) { p.heartbeat = 0s; }) == "gossipsub: heartbeat (0.000000 s) must be positive");
   CHECK(message([](P p) { p.seen_ttl = 4s; }) ==
         "gossipsub: seen_ttl (4.000000 s) must be at least history heartbeats = (5.000000 s)");

@@ -331,6 +331,25 @@ TEST_CASE("Jitter rises with its quantile and is the sum of both ends'", "[net]"
   CHECK(internet.jitter(1, 1, 0.9) == 0ns);
 }
 
+TEST_CASE("Jitter may be a share of the path's latency, uniform", "[net]") {
+  const Internet internet = with_hosts(UniformLatency{10ms, 150ms, {.jitter_share = 0.1}}, 2);
+  const double way = ms(internet.path(0, 1).one_way);
+  CHECK(internet.jitter(0, 1, 0) == 0ns);
+  CHECK(ms(internet.jitter(0, 1, 0.5)) == Approx(0.05 * way));
+  CHECK(ms(internet.jitter(1, 0, 1 - 1e-12)) == Approx(0.1 * way));
+  CHECK(with_hosts(UniformLatency{10ms, 150ms, {}}, 2).data_hash() != internet.data_hash());
+  CHECK(!Internet::make(UniformLatency{10ms, 10ms, {.jitter_share = -0.1}}, "", Rng(1)));
+}
+
+TEST_CASE("Hosts have rates in turn", "[net]") {
+  const Internet internet = with_hosts(UniformLatency{10ms, 10ms, {.in_turn = {{1e6, 2e6}, {3e6, 4e6}}}}, 3);
+  CHECK(internet.access(0).up_bps == 1e6);
+  CHECK(internet.access(1).up_bps == 3e6);
+  CHECK(internet.access(1).down_bps == 4e6);
+  CHECK(internet.access(2).down_bps == 2e6);
+  CHECK(!Internet::make(UniformLatency{10ms, 10ms, {.in_turn = {{1e6, 0}}}}, "", Rng(1)));
+}
+
 TEST_CASE("Uniform: fixed, or drawn for each pair", "[net]") {
   const Internet fixed = with_hosts(UniformLatency{50ms, 50ms, {.up_bps = 5e7, .down_bps = 6e7}}, 3);
   CHECK(fixed.path(0, 2).one_way == 50ms);

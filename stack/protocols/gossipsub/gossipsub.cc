@@ -154,7 +154,8 @@ GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
   for (const Protocol& protocol : kProtocols) swarm_.handle(protocol.id, *this);
   swarm_.observe(*this);
   const auto period = static_cast<std::uint64_t>(options.params.heartbeat.count());
-  env_.clock.arm_after(heartbeat_, Duration(env_.rng.fork("gossipsub heartbeat").below(period)));
+  const Duration phase(env_.rng.fork("gossipsub heartbeat").below(period));
+  env_.clock.arm_after(heartbeat_, options.params.heartbeat_delay + phase);
   for (const PeerId& peer : swarm_.connected_peers()) consider(peer);
 }
 

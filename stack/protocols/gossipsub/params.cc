@@ -46,6 +46,9 @@ tl::unexpected<Error> bad(const char* name, const std::string& value, const char
 
 Result<> GossipSubParams::validate() const {
   if (heartbeat <= Duration::zero()) return bad("heartbeat", show(heartbeat), "be positive");
+  if (heartbeat_delay < Duration::zero()) {
+    return bad("heartbeat_delay", show(heartbeat_delay), "not be negative");
+  }
   if (history == 0) return bad("history", show(history), "be at least 1");
   if (history_gossip > history) {
     return contradiction("history_gossip", history_gossip, "not exceed", "history", history);

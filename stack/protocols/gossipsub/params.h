@@ -47,6 +47,7 @@ struct GossipSubParams {
   std::uint32_t d_score = 4;  // (D_score) kept for their score when pruning
   std::uint32_t d_out = 2;    // (D_out) kept or grafted because we dialed them; < d_low and <= d/2
   Duration heartbeat = 1s;
+  Duration heartbeat_delay{};            // the first heartbeat comes within one of these after so long
   Duration prune_backoff = 60s;          // no GRAFT to or from a pruned peer for so long
   Duration unsubscribe_backoff = 10s;    // the same after leaving a topic
   std::uint32_t backoff_slack = 2;       // heartbeats to wait on top before we GRAFT ourselves
