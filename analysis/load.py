@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1  # the newest that this module reads
 UNKNOWN_NODE = 0xFFFFFFFF  # a peer that is not a node of the run
 
 _CHANGES = ["closed", "opened", "dial failed"]
+_PRESENCE = ["left", "joined", "crashed", "restarted"]
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _DIRECTIONS = {0: "inbound", 1: "outbound"}
 
@@ -138,6 +139,16 @@ class Run:
         frame = self._timed("subscriptions")
         frame["topic"] = self._categories(frame["topic"], "topics")
         frame["subscribed"] = frame["subscribed"].astype(bool)
+        return frame
+
+    @cached_property
+    def presence(self) -> pd.DataFrame:
+        """Nodes that were not there all the time: time (s), node, change ("left", "joined", "crashed", "restarted"),
+        peer_id (as whom). Who is not here was there from `nodes.joined` to the end."""
+        if "presence" not in self._tables:  # an older record
+            return pd.DataFrame({"time": [], "node": [], "change": [], "peer_id": []})
+        frame = self._timed("presence").drop(columns="peer_hash")
+        frame["change"] = pd.Categorical.from_codes(frame["change"].to_numpy().astype(np.int8), _PRESENCE)
         return frame
 
     @cached_property

@@ -54,10 +54,12 @@ void observe(World& world, std::int64_t metrics_every_ns, const std::string& log
   world.observe({Duration(metrics_every_ns), log, log_file, log_format, scrape_page});
 }
 
-NodeIndex add(World& world, std::uint32_t count, const py::dict& config) {
+NodeIndex add(World& world, std::uint32_t count, const py::dict& config, std::int64_t start_ns) {
   const auto first = static_cast<NodeIndex>(world.size());
   const NodeKind node = node_from(config);
-  for (std::uint32_t i = 0; i < count; ++i) world.add_node(node);
+  std::vector<NodeIndex> added;
+  for (std::uint32_t i = 0; i < count; ++i) added.push_back(world.add_node(node));
+  world.join_at(added, Time(Duration(start_ns)));
   return first;
 }
 
@@ -160,6 +162,27 @@ void bind_world(py::module_& module) {
       .def("publish_random",
            [](World& w, const Indices& nodes, const std::string& topic, std::size_t size) {
              for (NodeIndex node : span_of(nodes)) w.publish_random(node, topic, size);
+           })
+      .def("crash",
+           [](World& w, const Indices& nodes) {
+             for (NodeIndex node : span_of(nodes)) w.crash(node);
+           })
+      .def("leave",
+           [](World& w, const Indices& nodes) {
+             for (NodeIndex node : span_of(nodes)) w.leave(node);
+           })
+      .def("restart",
+           [](World& w, const Indices& nodes, bool new_identity) {
+             const Identity identity = new_identity ? Identity::fresh : Identity::keep;
+             for (NodeIndex node : span_of(nodes)) w.restart(node, identity);
+           })
+      .def("up",
+           [](const World& w, const Indices& nodes) {
+             std::vector<NodeIndex> there;
+             for (NodeIndex node : span_of(nodes)) {
+               if (w.up(node)) there.push_back(node);
+             }
+             return array_of(there);
            })
       .def("cut", &cut)
       .def("partition", &partition)

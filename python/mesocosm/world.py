@@ -125,11 +125,20 @@ class World:
 
     # --- building ------------------------------------------------------------------------------------------------
 
-    def add(self, count: int, node: Node | GossipSub, *, behind: Firewall | None = None) -> Nodes:
+    def add(
+        self,
+        count: int,
+        node: Node | GossipSub,
+        *,
+        behind: Firewall | None = None,
+        start: Duration = 0,
+    ) -> Nodes:
         """Adds `count` nodes of one kind and returns them; the Internet model places them.
 
         behind    a `Nat` or `Firewall`: each node sits behind one of its own, or `hosts` nodes do together (the last
                   one may have fewer). They can dial out, and be dialed as far as it lets others in. Simulated only
+        start     when they join; until then nobody listens at their addresses. What they are told to subscribe to and
+                  whom to dial (`bootstrap`) waits for them. See docs/churn.md
         """
         if not isinstance(count, int) or count < 1:
             raise ConfigError(
@@ -148,7 +157,10 @@ class World:
             raise ConfigError(f"World.add: behind must be a Nat or a Firewall, not {type(behind).__name__}")
         if behind is not None and self.backend == "real":
             raise ConfigError("World.add: real nodes cannot be put behind a simulated NAT or firewall")
-        first = self._core.add(count, kind.to_config())
+        joins = duration_ns(start)
+        if joins < 0:
+            raise ConfigError(f"World.add: start must not be before the run, not {start!r}")
+        first = self._core.add(count, kind.to_config(), joins)
         nodes = np.arange(first, first + count, dtype=np.uint32)
         if behind is not None:
             for begin in range(0, count, behind.hosts):
@@ -560,6 +572,30 @@ class Nodes:
         else:
             length = size_bytes(size)  # type: ignore[arg-type]
             self.world._perform(lambda: core.publish_random(self.indices, topic, length))
+
+    # --- coming and going: docs/churn.md
+
+    @property
+    def up(self) -> Nodes:
+        """Those that are there now: that have joined, and have not left or crashed since."""
+        return Nodes(self.world, self.world._core.up(self.indices))
+
+    def crash(self) -> None:
+        """Cuts the power of each that is up: from this moment nothing of it reaches anybody, nor anything it. Its peers
+        find out by timeouts. On "real" it raises ConfigError: there a kernel ends the connections of its processes."""
+        self.world._perform(lambda: self.world._core.crash(self.indices))
+
+    def leave(self) -> None:
+        """Each that is up unsubscribes, closes its connections in order, and is gone."""
+        self.world._perform(lambda: self.world._core.leave(self.indices))
+
+    def restart(self, *, new_identity: bool = False) -> None:
+        """Starts them, whatever became of them; those that are up end first, and their hosts reset their connections.
+
+        A node begins anew: it dials whom `bootstrap` let it dial, and subscribes to what it was told to.
+        new_identity  with a new key and peer id, at the same address; else as whom it was
+        """
+        self.world._perform(lambda: self.world._core.restart(self.indices, bool(new_identity)))
 
     @property
     def addresses(self) -> list[str]:

@@ -14,6 +14,10 @@ void HostSet::insert(Host host) {
   words_[host / 64] |= std::uint64_t{1} << (host % 64);
 }
 
+void HostSet::erase(Host host) {
+  if (contains(host)) words_[host / 64] &= ~(std::uint64_t{1} << (host % 64));
+}
+
 std::size_t HostSet::size() const {
   std::size_t count = 0;
   for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));
@@ -52,10 +56,23 @@ bool Faults::heal(Id id) {
   return true;
 }
 
+void Faults::switch_off(HostSet::Host host) {
+  if (off(host)) return;
+  off_.insert(host);
+  ++hosts_off_;
+}
+
+void Faults::switch_on(HostSet::Host host) {
+  if (!off(host)) return;
+  off_.erase(host);
+  --hosts_off_;
+}
+
 PathState Faults::path(HostSet::Host from, HostSet::Host to) const {
   PathState state;
   if (from == to) return state;
-  bool silent = false;
+  bool silent = off(from) || off(to);
+  state.lost = silent;
   for (const auto& [id, fault] : active_) {
     if (!fault.hits(from, to)) continue;
     state.delay += fault.delay;

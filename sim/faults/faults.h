@@ -1,4 +1,5 @@
-// Faults of the paths between hosts: cuts, partitions, refusals, detours. Kept apart from the networks that obey them.
+// Faults of the paths between hosts: cuts, partitions, refusals, detours, and hosts without power. Kept apart from the
+// networks that obey them.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,7 @@ class HostSet {
   explicit HostSet(std::span<const Host> hosts);
 
   void insert(Host host);
+  void erase(Host host);
   bool contains(Host host) const {
     return host / 64 < words_.size() && (words_[host / 64] >> (host % 64) & 1) != 0;
   }
@@ -70,14 +72,22 @@ class Faults {
   bool heal(Id id);  // false: there is no such fault (any more)
   void heal_all() { active_.clear(); }
 
+  // A host without power: nothing comes from it or to it, and nobody is told, until it is on again. heal_all() leaves
+  // it off.
+  void switch_off(HostSet::Host host);
+  void switch_on(HostSet::Host host);
+  bool off(HostSet::Host host) const { return hosts_off_ > 0 && off_.contains(host); }
+
   // Without faults a network asks no more than this.
-  bool any() const { return !active_.empty(); }
+  bool any() const { return !active_.empty() || hosts_off_ > 0; }
   // Looks at each fault. A host always reaches itself.
   PathState path(HostSet::Host from, HostSet::Host to) const;
 
  private:
   std::vector<std::pair<Id, Fault>> active_;
   Id last_ = 0;
+  HostSet off_;
+  std::size_t hosts_off_ = 0;
 };
 
 }  // namespace mesocosm

@@ -110,7 +110,8 @@ void Connection::detach(int side) {
   end.events = nullptr;
   if (!end.closed) {
     end.closed = true;
-    const bool finished = out.finishing && end.connected && in.received.empty();
+    const bool finished =
+        out.finishing && end.connected && in.received.empty() && !tcp_->links_.off(host_[side]);
     if (!finished) {
       tcp_->drop_sending(out);
       if (end.connected) tcp_->send_control(*this, side, false, false, true);
@@ -708,7 +709,7 @@ void Tcp::timed_out(Burst& burst) {
     cubic(pipe).forget();
   }
   pipe.recovering = false;
-  if (now() - pipe.trouble_since >= M::kGiveUp) {
+  if (now() - pipe.trouble_since >= M::kGiveUp || links_.off(connection.host_[side])) {
     drop_sending(pipe);
     send_control(connection, side, false, false, true);
     return close(connection, side, ErrorCode::timeout);

@@ -56,6 +56,8 @@ class Links {
     return faults_.any() ? faults_.path(from, to) : PathState{};
   }
 
+  bool off(HostIndex host) const { return faults_.off(host); }  // it has no power
+
   // Without jitter and links: how long the far end's answer takes.
   Duration round_trip(HostIndex from, HostIndex to) const {
     return model_.path(from, to).one_way + state(from, to).delay + model_.path(to, from).one_way +

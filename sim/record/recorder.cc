@@ -32,6 +32,7 @@ enum TableIndex : std::size_t {
   kCounters,
   kMetricSeries,
   kMetrics,
+  kPresence,
 };
 
 #pragma pack(push, 1)
@@ -96,6 +97,13 @@ struct PingRecord {
   std::int64_t time_ns;
   std::uint32_t node, peer;
   std::int64_t rtt_ns;
+};
+struct PresenceRecord {
+  std::int64_t time_ns;
+  std::uint32_t node;
+  std::uint8_t change;
+  std::uint64_t peer_hash;
+  char peer_id[64];
 };
 struct EventRecord {
   std::int64_t time_ns;
@@ -221,6 +229,11 @@ std::vector<TableSpec> schema(std::uint32_t rows) {
        rows,
        false,
        {{"time_ns", i64}, {"series", u32}, {"value", f64}}},
+      {"presence",
+       "Nodes that left (0), joined later (1), crashed (2) and came back (3), and as whom.",
+       few,
+       false,
+       {{"time_ns", i64}, {"node", u32}, {"change", u8}, {"peer_hash", u64}, {"peer_id", text, 64}}},
   };
 }
 
@@ -427,6 +440,22 @@ void Recorder::record(Time now, std::uint32_t node, const TraceEvent& event) {
     case TraceKind::iwant_sent:
       break;  // counted
   }
+}
+
+void Recorder::presence(Time now, std::uint32_t node, Presence change, std::uint64_t peer_hash,
+                        std::string_view peer_id) {
+  last_ = std::max(last_, now);
+  nodes_.insert(peer_hash, node);
+  const auto when = static_cast<std::uint64_t>(nanoseconds(now));
+  const std::uint64_t what = std::uint64_t{node} << 8 | static_cast<std::uint64_t>(change);
+  fingerprint_ += mix64(mix64(when + 0x9fb21c651e98df25ULL) ^ mix64(what ^ std::rotl(peer_hash, 32)));
+  PresenceRecord row{};
+  row.time_ns = nanoseconds(now);
+  row.node = node;
+  row.change = static_cast<std::uint8_t>(change);
+  row.peer_hash = peer_hash;
+  put(row.peer_id, peer_id);
+  append(kPresence, row);
 }
 
 void Recorder::on_published(Time now, std::uint32_t node, const TraceEvent& event) {

@@ -58,6 +58,14 @@ struct NodeRow {
   Time joined{};
 };
 
+// What became of a node since it was added.
+enum class Presence : std::uint8_t {
+  left,       // it said goodbye
+  joined,     // later than the run began
+  crashed,    // without a word
+  restarted,  // it came back; or anew, without having been away
+};
+
 // What is known without a file. Quantiles come from a histogram with buckets 1/64 of an octave wide (1.1 %).
 class Totals {
  public:
@@ -116,6 +124,9 @@ class Recorder final : public RecordSink {
   // Nodes come before the events that name them.
   void add_node(const NodeRow& node);
   void record(Time now, std::uint32_t node, const TraceEvent& event) override;
+  // From now on the node is (or is no longer) there, as this peer.
+  void presence(Time now, std::uint32_t node, Presence change, std::uint64_t peer_hash,
+                std::string_view peer_id);
   // Something that the scenario did to the world: a partition, an attack's start.
   void event(Time now, std::string_view name, std::string_view detail);
 

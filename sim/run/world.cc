@@ -32,6 +32,19 @@ struct MiddleboxMetrics {
   Family<Counter>& stopped;
 };
 
+// How long a node that leaves waits for what it said to be sent.
+constexpr Duration kFarewell = 2s;
+
+void add(TrafficCounters& sum, const TrafficCounters& more) {
+  for (const auto& entry : more.entries()) {
+    TrafficCounters::Entry& known = sum.of(entry->protocol);
+    known.in += entry->in;
+    known.out += entry->out;
+  }
+  sum.wire.in += more.wire.in;
+  sum.wire.out += more.wire.out;
+}
+
 std::string name_of(NodeIndex node) { return "node " + std::to_string(node); }
 
 Multiaddr listen_address(const Backend& backend, NodeIndex node, TransportKind transport) {
@@ -76,24 +89,35 @@ void refuse_packet_models(const PathModel& internet) {
 // One node with all that is its own. Members are destroyed in reverse order: the node first.
 struct World::Member {
   Member(Rng node_rng, std::unique_ptr<Entropy> secrets, const NodeKind& what)
-      : rng(node_rng), entropy(std::move(secrets)), kind(what) {
+      : origin(node_rng), rng(node_rng), entropy(std::move(secrets)), kind(what) {
+    draw_identity();
+  }
+  void draw_identity() {
     std::array<std::uint8_t, 32> seed{};
     entropy->fill(seed);
     key = KeyPair::from_seed(seed);
     peer = key->peer_id();
   }
 
-  Rng rng;
+  const Rng origin;
+  Rng rng;  // of this life
   std::unique_ptr<Entropy> entropy;
   NodeKind kind;
   std::optional<KeyPair> key;
   PeerId peer;
   std::unique_ptr<NodeTrace> trace;
-  std::unique_ptr<NodeLog> log;  // null: nothing is logged
-  std::optional<Tun> device;     // until the start; of an attached one
-  bool attached = false;         // not a node of ours
-  std::unique_ptr<Node> node;
-  bool behind = false;  // a middlebox
+  std::unique_ptr<NodeLog> log;             // null: nothing is logged
+  std::optional<Tun> device;                // until the start; of an attached one
+  bool attached = false;                    // not a node of ours
+  Network* network = nullptr;               // from the start on
+  Time joins{};                             // zero: it is there from the start
+  std::uint32_t lives = 0;                  // begun
+  std::vector<std::string> topics;          // that the script lets it take part in
+  std::vector<NodeIndex> contacts;          // whom the script lets it dial
+  std::unique_ptr<TrafficCounters> former;  // of its lives that are over; null: none is
+  std::unique_ptr<Node> node;               // null: it is not running
+  std::unique_ptr<Farewell> farewell;       // null: it is not leaving
+  bool behind = false;                      // a middlebox
 };
 
 // A scripted action, once or again and again.
@@ -127,6 +151,28 @@ class World::Script final : public Timer {
   std::size_t position_;
 };
 
+// A node on its way out: in the first turn its pubsub has said that it leaves its topics; then it says goodbye to its
+// peers; then it ends.
+class World::Farewell final : public Timer {
+ public:
+  Farewell(World& world, NodeIndex index) : world_(world), index_(index) {
+    world.backend_->clock().arm_after(*this, Duration::zero());
+  }
+
+  void on_timer() override {
+    if (said_) return world_.end(index_);  // destroys this
+    said_ = true;
+    Swarm& swarm = world_.members_[index_]->node->swarm();
+    for (const PeerId& peer : swarm.connected_peers()) swarm.disconnect(peer);
+    world_.backend_->clock().arm_after(*this, kFarewell);
+  }
+
+ private:
+  World& world_;
+  NodeIndex index_;
+  bool said_ = false;
+};
+
 // Dials a list of edges one after the other, evenly over a while: edge i of n at i/n of it; and so again.
 class World::Bootstrap final : public Timer {
  public:
@@ -137,10 +183,7 @@ class World::Bootstrap final : public Timer {
 
   void on_timer() override {
     const auto [dialer, dialed] = edges_[next_++];
-    if (world_.ours(dialer) && !world_.node(dialer).swarm().connected(world_.peer_id(dialed))) {
-      const Multiaddr address = world_.address(dialed);
-      world_.node(dialer).swarm().dial(world_.peer_id(dialed), std::span(&address, 1));
-    }
+    if (world_.ours(dialer)) world_.dial(dialer, dialed);
     arm_next();
   }
 
@@ -326,7 +369,10 @@ void World::start(const std::string& path, const std::string& provenance) {
   }
   for (NodeIndex index = 0; index < members_.size(); ++index) {
     record_place(index);
-    if (ours(index)) begin(index);
+    if (!ours(index)) continue;
+    Member& m = *members_[index];
+    if (!m.attached) m.network = &backend_->attach(index);
+    if (m.joins == Time{}) begin(index);
   }
   if (backend_->middleboxes() != nullptr) metrics_.of<MiddleboxMetrics>();
   if (captures_ != nullptr) name_addresses();
@@ -336,14 +382,15 @@ void World::start(const std::string& path, const std::string& provenance) {
 void World::begin(NodeIndex index) {
   Member& m = *members_[index];
   if (m.attached) return backend_->hand_over(index, std::move(*m.device));
-  m.trace = std::make_unique<NodeTrace>(sink(), backend_->clock(), index);
-  if (log_file_ != nullptr) {
+  ++m.lives;
+  if (m.trace == nullptr) m.trace = std::make_unique<NodeTrace>(sink(), backend_->clock(), index);
+  if (log_file_ != nullptr && m.log == nullptr) {
     const auto times = internet_ != nullptr ? NodeLog::Times::since_start : NodeLog::Times::utc;
     m.log =
         std::make_unique<NodeLog>(log_levels_, *log_file_, backend_->clock(), times, std::to_string(index));
   }
   const Env env{backend_->clock(),
-                backend_->attach(index),
+                *m.network,
                 m.rng,
                 *m.entropy,
                 *m.trace,
@@ -403,7 +450,7 @@ void World::record_place(NodeIndex index) {
   row.up_bps = static_cast<std::uint64_t>(info.up_bps);
   row.down_bps = static_cast<std::uint64_t>(info.down_bps);
   row.last_mile_ns = info.last_mile.count();
-  row.joined = now();
+  row.joined = std::max(now(), m.joins);
   recorder_->add_node(row);
 }
 
@@ -419,8 +466,15 @@ Node& World::node(NodeIndex index) {
   Member& m = member(index);
   if (recorder_ != nullptr && !ours(index)) throw ConfigError(name_of(index) + " runs in another process");
   if (m.attached) throw ConfigError(name_of(index) + " was attached: what it does is its own business");
-  if (m.node == nullptr) throw ConfigError(name_of(index) + " is not running");
+  if (m.node == nullptr) {
+    throw ConfigError(name_of(index) + (recorder_ == nullptr ? " is not running" : " is down"));
+  }
   return *m.node;
+}
+
+// Throws for what is never a node of ours, and before the start.
+void World::expect_node(NodeIndex index) {
+  if (recorder_ == nullptr || member(index).node != nullptr || member(index).attached) node(index);
 }
 
 // The script lets a node do something: whether this process is to do it.
@@ -433,7 +487,10 @@ bool World::work(NodeIndex index, std::string_view what, std::uint64_t detail) {
 
 // Where others dial it.
 Multiaddr World::address(NodeIndex index) {
-  if (ours(index) && !member(index).attached) return node(index).swarm().listen_addresses().front();
+  const bool down = recorder_ != nullptr && member(index).node == nullptr;
+  if (ours(index) && !member(index).attached && !down) {
+    return node(index).swarm().listen_addresses().front();
+  }
   return listen_address(*backend_, index, member(index).kind.transport);
 }
 
@@ -445,20 +502,28 @@ PubSub& World::pubsub(NodeIndex index) {
 
 void World::bootstrap(std::vector<Edge> edges, Duration within, Duration redial) {
   for (const auto& [dialer, dialed] : edges) {
-    if (work(dialer, "dials", dialed)) node(dialer);
-    if (work(dialed, "dialed", dialer)) node(dialed);  // throws for a node that is not there
+    if (work(dialer, "dials", dialed)) expect_node(dialer);
+    if (work(dialed, "dialed", dialer)) expect_node(dialed);
+    if (ranked_ == nullptr) members_[dialer]->contacts.push_back(dialed);
   }
   bootstraps_.push_back(std::make_unique<Bootstrap>(*this, std::move(edges), within, redial));
 }
 
-void World::subscribe(NodeIndex node, std::string_view topic) {
-  if (!work(node, "subscribe", hash64(as_bytes(topic)))) return;
-  const auto subscribed = pubsub(node).subscribe(topic);
-  if (!subscribed) throw ConfigError(name_of(node) + " cannot subscribe: " + subscribed.error().message());
+void World::subscribe(NodeIndex index, std::string_view topic) {
+  if (!work(index, "subscribe", hash64(as_bytes(topic)))) return;
+  Member& m = member(index);
+  const bool down = recorder_ != nullptr && !up(index) && (m.kind.gossipsub || m.kind.pubsub);
+  if (!down) {
+    const auto subscribed = pubsub(index).subscribe(topic);
+    if (!subscribed) throw ConfigError(name_of(index) + " cannot subscribe: " + subscribed.error().message());
+  }
+  if (std::find(m.topics.begin(), m.topics.end(), topic) == m.topics.end()) m.topics.emplace_back(topic);
 }
 
-void World::unsubscribe(NodeIndex node, std::string_view topic) {
-  if (work(node, "unsubscribe", hash64(as_bytes(topic)))) pubsub(node).unsubscribe(topic);
+void World::unsubscribe(NodeIndex index, std::string_view topic) {
+  if (!work(index, "unsubscribe", hash64(as_bytes(topic)))) return;
+  if (recorder_ == nullptr || up(index)) pubsub(index).unsubscribe(topic);
+  std::erase(member(index).topics, topic);
 }
 
 void World::publish(NodeIndex node, std::string_view topic, const Bytes& data) {
@@ -471,6 +536,97 @@ void World::publish_random(NodeIndex node, std::string_view topic, std::size_t s
   // From the node's generator and the time, so that what other nodes publish does not change it.
   Rng rng = member(node).rng.fork("payload", static_cast<std::uint64_t>(now().time_since_epoch().count()));
   publish(node, topic, Bytes::build(size, [&](MutableByteView out) { SeededEntropy(rng).fill(out); }));
+}
+
+// --- nodes that come and go
+
+World::Member& World::mortal(NodeIndex index) {
+  Member& m = member(index);
+  if (ranked_ != nullptr) throw ConfigError("nodes cannot come and go in a world that several processes run");
+  if (m.attached)
+    throw ConfigError(name_of(index) + " was attached: whether it is there is its own business");
+  return m;
+}
+
+void World::join_at(std::span<const NodeIndex> nodes, Time at) {
+  if (recorder_ != nullptr) throw ConfigError("join: the world runs already");
+  if (at <= Time{}) return;
+  for (const NodeIndex node : nodes) mortal(node).joins = at;
+  call_at(at, [this, late = std::vector(nodes.begin(), nodes.end())] {
+    for (const NodeIndex node : late) {
+      if (members_[node]->lives == 0) restart(node);
+    }
+  });
+}
+
+bool World::up(NodeIndex index) const {
+  const Member& m = const_cast<World*>(this)->member(index);
+  if (recorder_ == nullptr) return m.joins == Time{};
+  return !ours(index) || m.attached || (m.node != nullptr && m.farewell == nullptr);
+}
+
+void World::crash(NodeIndex index) {
+  Member& m = mortal(index);
+  if (backend_->faults() == nullptr) {
+    throw ConfigError(
+        "crash: a real node cannot vanish, its kernel ends its connections; use leave or restart");
+  }
+  if (m.node == nullptr) return;
+  backend_->faults()->switch_off(index);  // first: so that nothing of its end is heard
+  end(index);
+  note_presence(index, Presence::crashed);
+}
+
+void World::leave(NodeIndex index) {
+  Member& m = mortal(index);
+  if (m.node == nullptr || m.farewell != nullptr) return;
+  for (const std::string& topic : m.topics) pubsub(index).unsubscribe(topic);
+  m.farewell = std::make_unique<Farewell>(*this, index);
+  note_presence(index, Presence::left);
+}
+
+void World::restart(NodeIndex index, Identity identity) {
+  Member& m = mortal(index);
+  if (recorder_ == nullptr) throw ConfigError("restart: " + name_of(index) + " has not begun");
+  const bool first = m.lives == 0;
+  if (m.node != nullptr) end(index);
+  if (backend_->faults() != nullptr) backend_->faults()->switch_on(index);
+  if (identity == Identity::fresh && !first) m.draw_identity();
+  m.rng = m.origin.fork("life", m.lives);
+  begin(index);
+  note_presence(index, first ? Presence::joined : Presence::restarted);
+  for (const std::string& topic : m.topics) {
+    if (!pubsub(index).subscribe(topic)) throw ConfigError(name_of(index) + " cannot subscribe to " + topic);
+  }
+  for (const NodeIndex contact : m.contacts) dial(index, contact);
+}
+
+// Its process is gone; what its connections then say is the host's business. Nobody who is gone is subscribed.
+void World::end(NodeIndex index) {
+  Member& m = *members_[index];
+  if (m.farewell == nullptr) {
+    for (const std::string& topic : m.topics) {
+      m.trace->record({.kind = TraceKind::unsubscribed, .label = topic});
+    }
+  }
+  if (m.former == nullptr) m.former = std::make_unique<TrafficCounters>();
+  add(*m.former, m.node->traffic());
+  m.node.reset();
+  m.farewell.reset();
+}
+
+void World::note_presence(NodeIndex index, Presence change) {
+  const PeerId& peer = members_[index]->peer;
+  recorder_->presence(now(), index, change, peer.hash(), peer.to_string());
+}
+
+// Bootstrap lists know who a node is now, as those do who find peers by asking others.
+void World::dial(NodeIndex dialer, NodeIndex dialed) {
+  if (!up(dialer)) return;
+  Swarm& swarm = node(dialer).swarm();
+  if (swarm.connected(peer_id(dialed))) return;
+  const Multiaddr at = address(dialed);
+  swarm.dial(peer_id(dialed), std::span(&at, 1));
 }
 
 Faults& World::faults() {
@@ -578,8 +734,14 @@ void World::sample_metrics() {
 
 void World::sample_traffic() {
   for (NodeIndex index = 0; index < members_.size(); ++index) {
-    if (members_[index]->node == nullptr) continue;  // the start failed before it
-    const TrafficCounters& traffic = members_[index]->node->traffic();
+    const Member& m = *members_[index];
+    if (m.node == nullptr && m.former == nullptr) continue;  // not there yet, or the start failed before it
+    TrafficCounters sum;
+    if (m.former != nullptr) {
+      add(sum, *m.former);
+      if (m.node != nullptr) add(sum, m.node->traffic());
+    }
+    const TrafficCounters& traffic = m.former != nullptr ? sum : m.node->traffic();
     Traffic payload;
     for (const auto& entry : traffic.entries()) {
       sink().bytes(now(), index, entry->protocol, entry->in, entry->out);

@@ -25,6 +25,7 @@ namespace mesocosm {
 
 class MetricSampler;
 class RankedRun;
+enum class Presence : std::uint8_t;
 class Recorder;
 class RecordSink;
 class ScrapePage;
@@ -63,6 +64,9 @@ struct Observation {
   std::string log_format = "text";  // or "json"
   std::string scrape_page = {};     // "127.0.0.1:9464": serve metrics there, on "real"; empty: nowhere
 };
+
+// As whom a node comes back: with its key, or with a new one.
+enum class Identity : std::uint8_t { keep, fresh };
 
 enum class StackKind : std::uint8_t { full, collapsed };
 
@@ -108,6 +112,9 @@ class World {
   // ConfigError.
   void capture(std::span<const NodeIndex> nodes, const std::string& folder, bool keys);
 
+  // They are not there until then: nobody listens at their addresses.
+  void join_at(std::span<const NodeIndex> nodes, Time at);
+
   // All nodes listen on IPv6, and dial each other there. Throws ConfigError on "real".
   void use_ipv6();
 
@@ -133,11 +140,24 @@ class World {
   void heal();                  // all
   // For the record: something that the scenario did, such as beginning an attack.
   void tell(std::string_view name, std::string_view detail);
+
+  // --- Nodes that come and go, in a turn in which none of them is at work, as those of scripts are. Nothing happens to
+  // one that is not up, except by restart(). ConfigError where several processes run the world.
+  // Without power at once: nothing reaches anybody any more, nor it. Simulated only.
+  void crash(NodeIndex node);
+  // Ends its subscriptions, says goodbye on its connections, and is gone when that is said.
+  void leave(NodeIndex node);
+  // It begins anew, dials whom bootstrap() let it dial, and subscribes to what it was told to. One that is up ends
+  // first: its host resets its connections.
+  void restart(NodeIndex node, Identity identity = Identity::keep);
+  bool up(NodeIndex node) const;  // was there from the start or has joined, and has not gone
+
   Node& node(NodeIndex index);
   std::uint64_t turns() const;                         // that were taken; 0 on "real"
   const Metrics& metrics() const { return metrics_; }  // of all nodes together
   std::optional<Endpoint> scrape_page() const;         // where they are served
-  Multiaddr address(NodeIndex node);  // where it listens; of an attached one: where it should
+  Multiaddr address(
+      NodeIndex node);  // where it listens; of an attached one, or one that is not up: where it should
   Lateness lateness() const { return backend_->lateness(); }
 
   // --- at any time
@@ -159,6 +179,7 @@ class World {
   struct Member;
   class Script;
   class Bootstrap;
+  class Farewell;
 
   Faults& faults();
   void take_internet(const InternetConfig& config, const std::string& data_folder);
@@ -167,7 +188,12 @@ class World {
   bool ours(NodeIndex node) const;  // this process runs it
   bool work(NodeIndex node, std::string_view what, std::uint64_t detail);
   PubSub& pubsub(NodeIndex index);
+  Member& mortal(NodeIndex index);
   void begin(NodeIndex index);
+  void end(NodeIndex index);
+  void note_presence(NodeIndex index, Presence change);
+  void dial(NodeIndex dialer, NodeIndex dialed);
+  void expect_node(NodeIndex index);
   void name_addresses();
   void record_place(NodeIndex index);
   void arm_samples();
