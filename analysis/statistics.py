@@ -236,17 +236,76 @@ def mesh_degree(run: Run, times: Floats) -> npt.NDArray[np.int32]:
     topics = max(len(frame["topic"].cat.categories), 1)
     key = frame["node"].to_numpy().astype(np.int64) * topics + frame["topic"].cat.codes.to_numpy()
     meshes, row = np.unique(key, return_inverse=True)
-    slot = np.searchsorted(times, frame["time"].to_numpy(), side="left")
+    step = np.where(frame["grafted"].to_numpy(), 1, -1).astype(np.int32)
+    ended, forgotten = _forgotten(run, frame["time"].to_numpy(), row, step, meshes // topics)
+    slot = np.searchsorted(times, np.append(frame["time"].to_numpy(), ended), side="left")
     change = np.zeros((len(meshes), len(times) + 1), dtype=np.int32)
-    np.add.at(change, (row, slot), np.where(frame["grafted"].to_numpy(), 1, -1).astype(np.int32))
+    np.add.at(change, (np.append(row, forgotten[:, 0]), slot), np.append(step, forgotten[:, 1]))
     return np.asarray(np.cumsum(change, axis=1, dtype=np.int32)[:, : len(times)])
 
 
 def degree(run: Run) -> pd.Series:
     """Connections open at the end of the run, by node; only those whose opening was recorded."""
-    change = run.connections["change"].map({"opened": 1, "closed": -1, "dial failed": 0}).astype(int)
-    counts = change.groupby(run.connections["node"].to_numpy()).sum()
-    return counts.reindex(run.nodes.index, fill_value=0).rename("connections")
+    step = run.connections["change"].map({"opened": 1, "closed": -1, "dial failed": 0}).astype(np.int32)
+    nodes, row = np.unique(run.connections["node"].to_numpy(), return_inverse=True)
+    _, forgotten = _forgotten(run, run.connections["time"].to_numpy(), row, step.to_numpy(), nodes)
+    counts = np.zeros(len(nodes), dtype=np.int64)
+    np.add.at(counts, np.append(row, forgotten[:, 0]), np.append(step, forgotten[:, 1]))
+    return pd.Series(counts, nodes).reindex(run.nodes.index, fill_value=0).rename("connections")
+
+
+def _forgotten(
+    run: Run,
+    times: Floats,
+    rows: npt.NDArray[Any],
+    steps: npt.NDArray[np.int32],
+    node_of_row: npt.NDArray[Any],
+) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """What counts of things that a node holds lose when it ends without a word: times, and (row, step) for each.
+
+    `steps` change the count of `rows` at `times`, in order; each row is of one node.
+    """
+    ended: list[float] = []
+    lost: list[tuple[int, int]] = []
+    ends = run.presence[run.presence["change"] != "joined"]
+    order = np.argsort(rows, kind="stable") if len(ends) else np.empty(0, dtype=np.int64)
+    first = np.searchsorted(rows[order], np.arange(len(node_of_row) + 1))
+    for node, own in ends.groupby("node"):
+        for row in np.flatnonzero(node_of_row == node):
+            mine = order[first[row] : first[row + 1]]
+            held = np.concatenate([[0], np.cumsum(steps[mine])])
+            forgotten = 0
+            for end in own["time"]:
+                count = int(held[np.searchsorted(times[mine], end, side="right")]) - forgotten
+                forgotten += count
+                if count != 0:
+                    ended.append(end)
+                    lost.append((int(row), -count))
+    return np.array(ended), np.array(lost, dtype=np.int32).reshape(-1, 2)
+
+
+def delivery_ratio_of_stayers(run: Run, stay: float) -> float:
+    """Of the deliveries to nodes that stayed subscribed, and up, for `stay` s after the publication, the share that was
+    made within that time; NaN if there were none to make.
+
+    `Summary.delivery_ratio` also expects a message at nodes that go away before it can have come to them. Messages of
+    the last `stay` s of the run are left out.
+    """
+    messages = run.messages[run.messages["time"] <= run.duration - stay]
+    told = run.subscriptions.sort_values("time", kind="stable")
+    expected = made = 0
+    arrived = run.deliveries[run.deliveries["latency"] <= stay]
+    for topic, published in messages.groupby("topic", observed=True):
+        for node, own in told[told["topic"] == topic].groupby("node"):
+            at = published["time"].to_numpy()
+            last = np.searchsorted(own["time"].to_numpy(), at, side="right") - 1
+            after = np.searchsorted(own["time"].to_numpy(), at + stay, side="right") - 1
+            there = (last >= 0) & own["subscribed"].to_numpy()[last] & (last == after)
+            there &= published["publisher"].to_numpy() != node
+            expected += int(there.sum())
+            got = arrived.loc[arrived["node"] == node, "message"].to_numpy()
+            made += int(np.isin(published.index.to_numpy()[there], got).sum())
+    return _ratio(made, expected)
 
 
 # How people read numbers.

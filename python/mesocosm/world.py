@@ -158,8 +158,6 @@ class World:
         if behind is not None and self.backend == "real":
             raise ConfigError("World.add: real nodes cannot be put behind a simulated NAT or firewall")
         joins = duration_ns(start)
-        if joins < 0:
-            raise ConfigError(f"World.add: start must not be before the run, not {start!r}")
         first = self._core.add(count, kind.to_config(), joins)
         nodes = np.arange(first, first + count, dtype=np.uint32)
         if behind is not None:
@@ -582,7 +580,8 @@ class Nodes:
 
     def crash(self) -> None:
         """Cuts the power of each that is up: from this moment nothing of it reaches anybody, nor anything it. Its peers
-        find out by timeouts. On "real" it raises ConfigError: there a kernel ends the connections of its processes."""
+        find out by timeouts. On "real" it raises ConfigError: there a kernel ends the connections of its processes.
+        """
         self.world._perform(lambda: self.world._core.crash(self.indices))
 
     def leave(self) -> None:

@@ -47,11 +47,12 @@ COUNTER = [("node", "<u4"), ("counter", "<u2"), ("value", "<u8")]
 METRIC_SERIES = [("name", "S96"), ("labels", "S256")]
 METRIC = [("time_ns", "<i8"), ("series", "<u4"), ("value", "<f8")]
 
+PRESENCE = [("time_ns", "<i8"), ("node", "<u4"), ("change", "u1"), ("peer_hash", "<u8"), ("peer_id", "S64")]
 TABLES: dict[str, list[tuple[str, str]]] = {
     "nodes": NODE, "topics": NAME, "protocols": NAME, "series": NAME, "counter_names": NAME, "messages": MESSAGE,
     "subscriptions": SUBSCRIPTION, "deliveries": ARRIVAL, "duplicates": ARRIVAL, "rejections": ARRIVAL + [("error", "u1")],
     "connections": CONNECTION, "mesh": MESH, "bytes": BYTES, "pings": PING, "events": EVENT, "samples": SAMPLE,
-    "counters": COUNTER, "metric_series": METRIC_SERIES, "metrics": METRIC,
+    "counters": COUNTER, "metric_series": METRIC_SERIES, "metrics": METRIC, "presence": PRESENCE,
 }  # fmt: skip
 
 # City, country, latitude, longitude, share of the nodes.
