@@ -91,6 +91,16 @@ OwnPlaces places_from(const py::dict& config) {
   return own;
 }
 
+PeerKind version_from(const std::string& name) {
+  if (name == "floodsub") return PeerKind::floodsub;
+  if (name == "randomsub") return PeerKind::randomsub;
+  if (name == "1.0") return PeerKind::gossipsub_10;
+  if (name == "1.1") return PeerKind::gossipsub_11;
+  if (name == "1.2") return PeerKind::gossipsub_12;
+  if (name == "1.3") return PeerKind::gossipsub_13;
+  throw ConfigError("no version '" + name + "' of GossipSub");
+}
+
 // The variant by its name, with the numbers that it was given: its parameters into `params`, its policy returned.
 GossipSubPolicyFactory variant_from(const py::dict& config, GossipSubParams& params) {
   const auto name = get<std::optional<std::string>>(config, "variant");
@@ -112,6 +122,8 @@ GossipSubPolicyFactory variant_from(const py::dict& config, GossipSubParams& par
 
 void gossipsub_from(const py::dict& config, NodeKind& node) {
   GossipSubParams& params = node.gossipsub.emplace();
+  params.version = version_from(get<std::string>(config, "version"));
+  params.network_size = get<std::uint32_t>(config, "network_size");
   params.d = get<std::uint32_t>(config, "D");
   params.d_low = get<std::uint32_t>(config, "D_lo");
   params.d_high = get<std::uint32_t>(config, "D_hi");

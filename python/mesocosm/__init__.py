@@ -6,7 +6,7 @@ from .analysis import Run, load
 from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
-from .node import GossipSub, Node
+from .node import FloodSub, GossipSub, Node, RandomSub
 from .score import PeerScore, TopicScore, score_decay
 from .script import main
 from .variant import variants
@@ -16,12 +16,14 @@ __all__ = [
     "ConfigError",
     "Fault",
     "Firewall",
+    "FloodSub",
     "GossipSub",
     "Namespace",
     "Nat",
     "Node",
     "Nodes",
     "PeerScore",
+    "RandomSub",
     "Run",
     "RunError",
     "TopicScore",

@@ -16,21 +16,34 @@ Size = str | int
 SECURITIES = ("noise", "tls")
 TRANSPORTS = ("tcp", "ws")
 _SIGNING = ("strict-sign", "strict-no-sign")
+GOSSIPSUB_VERSIONS = ("1.0", "1.1")
+
+
+class PubSub:
+    """What a node's messages travel by: GossipSub, or a baseline beside it."""
+
+    def to_config(self) -> dict[str, Any]:
+        """The same as plain numbers for the core."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class GossipSub:
-    """GossipSub v1.1 (libp2p/specs pubsub/gossipsub). Defaults are libp2p's, without peer scoring.
+class GossipSub(PubSub):
+    """GossipSub (libp2p/specs pubsub/gossipsub). Defaults are libp2p's, without peer scoring.
 
     A variant replaces some of its choices, and the parameters that make it what it is (docs/variants.md).
     Degrees (`D`, `D_lo`, `D_hi`, `D_out`, `D_score`, `D_lazy`) count mesh peers; times are strings such as "700ms" or
     seconds. The first heartbeat comes at a random time within one `heartbeat` after `heartbeat_delay`. Each
     `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
+    `version` is the latest that the node speaks, "1.0" or "1.1"; with "1.0" there are no scores, and `D_out`, `D_score`,
+    `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
+    (docs/gossipsub.md).
     """
 
+    version: str = "1.1"
     D: int = 6
-    D_lo: int | None = None  # None: 5, or D - 1 for other D
+    D_lo: int | None = None  # None: 5, or D - 1 for other D; one less with version "1.0", whose D_lo is 4
     D_hi: int | None = None  # None: 12, or 2 D
     D_out: int | None = None  # None: 2, and always below D_lo and at most D / 2
     D_score: int | None = None  # None: 4, and at most D; kept for their score when a mesh is too large
@@ -84,6 +97,10 @@ class GossipSub:
             raise ConfigError(
                 f"GossipSub: signing must be one of {', '.join(_SIGNING)}, not {self.signing!r}"
             )
+        if self.version not in GOSSIPSUB_VERSIONS:
+            raise ConfigError(
+                f"GossipSub: version must be one of {', '.join(GOSSIPSUB_VERSIONS)}, not {self.version!r}"
+            )
         if not isinstance(self.D, int) or self.D < 1:
             raise ConfigError(f"GossipSub: D must be a whole number of at least 1, not {self.D!r}")
         if self.variant is None and self.settings:
@@ -92,8 +109,11 @@ class GossipSub:
             raise ConfigError(f"GossipSub: variant must be a name, not {self.variant!r}")
         if self.score is not None and not isinstance(self.score, PeerScore):
             raise ConfigError(f"GossipSub: score must be a PeerScore, not {type(self.score).__name__}")
-        d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - 1)
+        below = 2 if self.version == "1.0" else 1
+        d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - below)
         return {
+            "version": self.version,
+            "network_size": 0,
             "D": self.D,
             "D_lo": d_lo,
             "D_hi": self.D_hi if self.D_hi is not None else 2 * self.D,
@@ -121,9 +141,46 @@ class GossipSub:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class FloodSub(PubSub):
+    """floodsub: every message goes to every peer in its topic, a baseline for what gossip saves and costs."""
+
+    seen_ttl: Duration = "120s"
+    signing: str = "strict-sign"
+    max_message: Size = "1MiB"
+
+    def to_config(self) -> dict[str, Any]:
+        """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
+        same = GossipSub(seen_ttl=self.seen_ttl, signing=self.signing, max_message=self.max_message)
+        return {**same.to_config(), "version": "floodsub"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSub(PubSub):
+    """randomsub, as go-libp2p-pubsub has it: every message goes to random peers in its topic, drawn for each message.
+
+    They are `D`, or the square root of `network_size` (nodes, as far as the node knows; 0: unknown) if that is more.
+    """
+
+    D: int = 6
+    network_size: int = 0
+    seen_ttl: Duration = "120s"
+    signing: str = "strict-sign"
+    max_message: Size = "1MiB"
+
+    def to_config(self) -> dict[str, Any]:
+        """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
+        if not isinstance(self.D, int) or self.D < 1:
+            raise ConfigError(f"RandomSub: D must be a whole number of at least 1, not {self.D!r}")
+        if not isinstance(self.network_size, int) or not 0 <= self.network_size < 1 << 32:
+            raise ConfigError(f"RandomSub: network_size must be a number of nodes, not {self.network_size!r}")
+        same = GossipSub(D=self.D, seen_ttl=self.seen_ttl, signing=self.signing, max_message=self.max_message)
+        return {**same.to_config(), "version": "randomsub", "network_size": self.network_size}
+
+
 @dataclass(frozen=True)
 class Node:
-    """One kind of node. Every node has identify, ping and perf; gossipsub if it is given.
+    """One kind of node. Every node has identify, ping and perf; gossipsub, floodsub or randomsub if it is given.
 
     security     "noise", "tls" or several, the best first: what the node offers and accepts
     early_muxer  agree on the muxer inside the security handshake, which saves a round trip
@@ -132,7 +189,7 @@ class Node:
                  ("30s"); None: they end when TCP gives up on data
     """
 
-    gossipsub: GossipSub | None = None
+    gossipsub: PubSub | None = None
     _: KW_ONLY
     security: str | Sequence[str] = SECURITIES
     early_muxer: bool = True
@@ -140,8 +197,10 @@ class Node:
     keepalive: Duration | None = None
 
     def __post_init__(self) -> None:
-        if self.gossipsub is not None and not isinstance(self.gossipsub, GossipSub):
-            raise ConfigError(f"Node: expected a GossipSub, not {type(self.gossipsub).__name__}")
+        if self.gossipsub is not None and not isinstance(self.gossipsub, PubSub):
+            raise ConfigError(
+                f"Node: expected a GossipSub, FloodSub or RandomSub, not {type(self.gossipsub).__name__}"
+            )
         if not isinstance(self.security, Sequence):
             raise ConfigError(f"Node: security must be a name or a list of names, not {self.security!r}")
         names = self._securities()

@@ -26,7 +26,7 @@ from .analysis import Run, load
 from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall
-from .node import Duration, GossipSub, Node, Size
+from .node import Duration, Node, PubSub, Size
 from .overlay import Overlay
 from .progress import Progress
 from .units import duration_ns, size_bytes
@@ -128,7 +128,7 @@ class World:
     def add(
         self,
         count: int,
-        node: Node | GossipSub,
+        node: Node | PubSub,
         *,
         behind: Firewall | None = None,
         start: Duration = 0,
@@ -146,7 +146,7 @@ class World:
             )
         if self._started:
             raise ConfigError("World.add: the world runs already")
-        kind = Node(node) if isinstance(node, GossipSub) else node
+        kind = Node(node) if isinstance(node, PubSub) else node
         if not isinstance(kind, Node):
             raise ConfigError(f"World.add: expected a Node, not {type(kind).__name__}")
         if kind.transport != "tcp" and self.stack == "collapsed":

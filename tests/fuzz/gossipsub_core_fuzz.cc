@@ -50,7 +50,7 @@ void check(const GossipSubCore& core) {
     for (PeerIndex peer : topic.peers) MC_ASSERT(!core.peer(peer).id.empty());
     for (PeerIndex peer : topic.mesh) {
       MC_ASSERT(!core.peer(peer).id.empty());
-      MC_ASSERT(!core.peer(peer).direct && core.peer(peer).kind != PeerKind::floodsub);
+      MC_ASSERT(!core.peer(peer).direct && core.peer(peer).kind >= PeerKind::gossipsub_10);
     }
     for (PeerIndex peer : topic.fanout) MC_ASSERT(topic.peers.contains(peer));
     if (!topic.used) MC_ASSERT(topic.peers.empty() && topic.mesh.empty() && topic.backoffs.empty());
@@ -79,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t at = 0;
   const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
   params.flood_publish = (next() & 1) != 0;
+  params.version = static_cast<PeerKind>(next() % 6);
 
   std::array<std::deque<RpcPart>, 2> wires;
   Node a(1, params), b(2, params);
@@ -141,7 +142,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           liar = kNoPeer;
         } else {
           liar = node.core.on_peer_added(peer_id(static_cast<std::uint8_t>(10 + slot)),
-                                         static_cast<PeerKind>(next() % 3), (next() & 1) != 0, now);
+                                         static_cast<PeerKind>(next() % 6), (next() & 1) != 0, now);
         }
         break;
       }

@@ -147,8 +147,9 @@ class CoreNet {
     Node& a = *nodes[dialer];
     Node& b = *nodes[listener];
     if (a.core.find_peer(b.core.self()) != kNoPeer) return;
-    const PeerIndex at_a = a.core.on_peer_added(b.core.self(), PeerKind::gossipsub_11, true, now);
-    const PeerIndex at_b = b.core.on_peer_added(a.core.self(), PeerKind::gossipsub_11, false, now);
+    const PeerKind kind = std::min(a.core.params().version, b.core.params().version);
+    const PeerIndex at_a = a.core.on_peer_added(b.core.self(), kind, true, now);
+    const PeerIndex at_b = b.core.on_peer_added(a.core.self(), kind, false, now);
     a.neighbours[at_a] = {listener, at_b};
     b.neighbours[at_b] = {dialer, at_a};
   }

@@ -29,14 +29,14 @@ std::uint64_t whole_seconds(Duration duration) {
 GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdentity& identity, Rng rng,
                              GossipSubActions& actions, MessageChecks& checks,
                              std::unique_ptr<GossipSubPolicy> policy)
-    : params_(params),
+    : params_(params.as_spoken()),
       identity_(identity),
       rng_(rng),
       actions_(actions),
       checks_(checks),
       own_policy_(std::move(policy)),
       policy_(own_policy_ != nullptr ? own_policy_.get() : &specification()),
-      score_(params.score != nullptr ? std::make_unique<PeerScore>(params.score) : nullptr),
+      score_(params_.score != nullptr ? std::make_unique<PeerScore>(params_.score) : nullptr),
       cache_(params.seen_ttl, params.history, params.history_gossip),
       next_seqno_(identity.first_seqno) {
   MC_ASSERT(params.validate().has_value());
@@ -57,7 +57,7 @@ PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool out
           .outbound = outbound,
           .direct = std::find(direct_.begin(), direct_.end(), id) != direct_.end(),
           .hash = id.hash()};
-  if (peer.direct || kind == PeerKind::floodsub) ++push_always_;
+  if (peer.direct || no_mesh(peer)) ++push_always_;
   for (const Topic& topic : topics_) {
     if (topic.subscribed) actions_.send(index, make_subscription(true, topic.name));
   }
@@ -81,7 +81,7 @@ void GossipSubCore::on_peer_removed(PeerIndex index) {
     release_if_unused(topic);
   }
   cache_.forget_peer(index);
-  if (peers_[index].direct || peers_[index].kind == PeerKind::floodsub) --push_always_;
+  if (peers_[index].direct || no_mesh(peers_[index])) --push_always_;
   peers_[index] = {};
   free_peers_.push_back(index);
 }
@@ -107,7 +107,7 @@ void GossipSubCore::add_direct_peer(const PeerId& id) {
   direct_.push_back(id);
   const PeerIndex index = find_peer(id);
   if (index == kNoPeer) return actions_.connect(id, {});
-  if (peers_[index].kind != PeerKind::floodsub) ++push_always_;
+  if (!no_mesh(peers_[index])) ++push_always_;
   peers_[index].direct = true;
   for (TopicIndex topic = 0; topic < topics_.size(); ++topic) {
     if (!topics_[topic].mesh.contains(index)) continue;
@@ -121,7 +121,7 @@ void GossipSubCore::remove_direct_peer(const PeerId& id) {
   const PeerIndex index = find_peer(id);
   if (index == kNoPeer) return;
   peers_[index].direct = false;
-  if (peers_[index].kind != PeerKind::floodsub) --push_always_;
+  if (!no_mesh(peers_[index])) --push_always_;
 }
 
 void GossipSubCore::connect_direct_peers() {
@@ -425,6 +425,7 @@ void GossipSubCore::forward(const OutgoingMessage& message, const RpcPart& part,
       if (always && !topic.mesh.contains(peer)) scratch_.push_back(peer);
     }
   }
+  if (params_.version == PeerKind::randomsub) pick_randomly(topic, message.from, author);
   rng_.shuffle(std::span(scratch_));
   std::erase_if(scratch_, [&](PeerIndex peer) {
     return peer == message.from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
@@ -435,6 +436,20 @@ void GossipSubCore::forward(const OutgoingMessage& message, const RpcPart& part,
 void GossipSubCore::push(const OutgoingMessage& message, const RpcPart& part, std::vector<PeerIndex>& to) {
   policy_->choose_push(*this, message, to);
   send_message(to, part, message.payload);
+}
+
+// Randomsub: d of the peers that speak it, or the square root of the network's size if that is more.
+void GossipSubCore::pick_randomly(const Topic& topic, PeerIndex from, ByteView author) {
+  std::vector<PeerIndex> candidates;
+  for (PeerIndex peer : topic.peers) {
+    if (peers_[peer].kind != PeerKind::randomsub || peers_[peer].direct || peer == from) continue;
+    if (author.empty() || !equal(peers_[peer].id.bytes(), author)) candidates.push_back(peer);
+  }
+  std::uint64_t count = params_.d;
+  while (count * count < params_.network_size) ++count;
+  rng_.shuffle(std::span(candidates));
+  if (candidates.size() > count) candidates.resize(static_cast<std::size_t>(count));
+  scratch_.insert(scratch_.end(), candidates.begin(), candidates.end());
 }
 
 void GossipSubCore::send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload) {
@@ -571,7 +586,7 @@ void GossipSubCore::emit_gossip(TopicIndex index) {
   std::vector<PeerIndex> chosen;
   for (PeerIndex peer : topic.peers) {
     if (topic.mesh.contains(peer) || topic.fanout.contains(peer) || peers_[peer].direct) continue;
-    if (peers_[peer].kind == PeerKind::floodsub || score(peer) < params_.thresholds.gossip) continue;
+    if (no_mesh(peers_[peer]) || score(peer) < params_.thresholds.gossip) continue;
     chosen.push_back(peer);
   }
   policy_->choose_gossip(*this, index, chosen);
@@ -639,11 +654,15 @@ void GossipSubCore::wake_at(Time when) {
 
 void GossipSubCore::on_graft(PeerIndex from, ByteView name, Time now) {
   const TopicIndex index = find_topic(name);
-  // Unknown topics are not answered (v1.1, "Spam Protection Measures").
-  if (index == kNoTopic || !topics_[index].subscribed) return;
+  if (index == kNoTopic || !topics_[index].subscribed) {
+    // Unknown topics are not answered since v1.1 ("Spam Protection Measures").
+    if (speaks(PeerKind::gossipsub_11) || name.size() > kMaxTopicLength) return;
+    ++counters_.prunes_sent;
+    return actions_.send(from, make_prune(name, 0, {}));
+  }
   Topic& topic = topics_[index];
   Peer& peer = peers_[from];
-  if (topic.mesh.contains(from) || peer.kind == PeerKind::floodsub) return;
+  if (topic.mesh.contains(from) || no_mesh(peer)) return;
 
   bool refuse = false;
   bool exchange = params_.peer_exchange;
@@ -663,7 +682,7 @@ void GossipSubCore::on_graft(PeerIndex from, ByteView name, Time now) {
     add_backoff(topic, from, params_.prune_backoff, now);
     refuse = true;
     exchange = false;
-  } else if (topic.mesh.size() >= params_.d_high && !peer.outbound) {
+  } else if (topic.mesh.size() >= params_.d_high && !peer.outbound && speaks(PeerKind::gossipsub_11)) {
     add_backoff(topic, from, params_.prune_backoff, now);
     refuse = true;
   }
@@ -723,7 +742,7 @@ void GossipSubCore::send_prune(TopicIndex index, PeerIndex to, bool exchange, Du
   if (exchange && score(to) >= 0) {
     std::vector<PeerIndex> chosen;
     for (PeerIndex peer : topic.peers) {
-      if (peer != to && peers_[peer].kind != PeerKind::floodsub && score(peer) >= 0) chosen.push_back(peer);
+      if (peer != to && !no_mesh(peers_[peer]) && score(peer) >= 0) chosen.push_back(peer);
     }
     rng_.shuffle(std::span(chosen));
     if (chosen.size() > params_.prune_peers) chosen.resize(params_.prune_peers);
@@ -743,6 +762,7 @@ void GossipSubCore::drop_from_mesh(TopicIndex index, PeerIndex peer) {
 }
 
 void GossipSubCore::add_backoff(Topic& topic, PeerIndex peer, Duration backoff, Time now) {
+  if (!speaks(PeerKind::gossipsub_11)) return;
   const std::uint64_t key = peers_[peer].hash;
   const auto known = std::find_if(topic.backoffs.begin(), topic.backoffs.end(),
                                   [&](const Backoff& entry) { return entry.peer == key; });
@@ -764,7 +784,7 @@ void GossipSubCore::graft_candidates(TopicIndex index, Time now, std::vector<Pee
   const Topic& topic = topics_[index];
   out.clear();
   for (PeerIndex peer : topic.peers) {
-    if (peers_[peer].kind == PeerKind::floodsub || peers_[peer].direct || topic.mesh.contains(peer)) continue;
+    if (no_mesh(peers_[peer]) || peers_[peer].direct || topic.mesh.contains(peer)) continue;
     if (backing_off(topic, peer, now) || score(peer) < 0) continue;
     out.push_back(peer);
   }
@@ -834,8 +854,7 @@ void GossipSubCore::pick_fanout(TopicIndex index) {
   Topic& topic = topics_[index];
   std::vector<PeerIndex> candidates;
   for (PeerIndex peer : topic.peers) {
-    if (peers_[peer].kind == PeerKind::floodsub || peers_[peer].direct || topic.fanout.contains(peer))
-      continue;
+    if (no_mesh(peers_[peer]) || peers_[peer].direct || topic.fanout.contains(peer)) continue;
     if (score(peer) >= params_.thresholds.publish) candidates.push_back(peer);
   }
   rng_.shuffle(std::span(candidates));

@@ -1,6 +1,6 @@
-// GossipSubCore: GossipSub v1.0 with v1.1's mesh (libp2p/specs pubsub/gossipsub), as a pure state machine:
-// peers, RPCs and heartbeats in, actions out. It knows no clock, no socket and no randomness but the
-// generator that it was given.
+// GossipSubCore: GossipSub (libp2p/specs pubsub/gossipsub) as a pure state machine: peers, RPCs and heartbeats in,
+// actions out. It knows no clock, no socket and no randomness but the generator that it was given. Which version it
+// speaks is a parameter; floodsub and randomsub are versions without a mesh.
 //
 // What a peer is to us in one topic that we are subscribed to:
 //
@@ -13,6 +13,8 @@
 //
 //   member   hears of messages by IHAVE now and then, asks by IWANT; gets what we publish (flood publish)
 //   mesh     gets every message in full; so do explicit and floodsub peers, which are never in the mesh
+//
+// v1.0 has no backing off: a GRAFT is always taken.
 //
 // and in a topic that we only publish to: member or fanout (gets what we publish; ends fanout_ttl after the
 // last one).
@@ -41,13 +43,6 @@
 namespace mesocosm {
 
 struct GossipSubTopicMetrics;  // where the driver counts what happens in a topic; the core only keeps it
-
-// What a peer speaks; ordered, later ones do more.
-enum class PeerKind : std::uint8_t {
-  floodsub,      // /floodsub/1.0.0: gets every message, takes no part in meshes
-  gossipsub_10,  // /meshsub/1.0.0: PRUNE without backoff and peers
-  gossipsub_11,  // /meshsub/1.1.0
-};
 
 // An application's word on a message that is well-formed and, where the policy says so, signed (v1.1,
 // "Extended Validators").
@@ -284,6 +279,7 @@ class GossipSubCore {
 
   void forward(const OutgoingMessage& message, const RpcPart& part, ByteView author);
   void push(const OutgoingMessage& message, const RpcPart& part, std::vector<PeerIndex>& to);
+  void pick_randomly(const Topic& topic, PeerIndex from, ByteView author);
   void send_message(std::span<const PeerIndex> to, const RpcPart& part, std::size_t payload);
   void graft(TopicIndex topic, PeerIndex peer);
   void prune(TopicIndex topic, PeerIndex peer, bool exchange, Duration backoff, Time now);
@@ -296,6 +292,8 @@ class GossipSubCore {
   TopicIndex intern(ByteView name, std::size_t most);  // kNoTopic: too many, or the name is too long
   void make_ours(Topic& topic);
   void release_if_unused(TopicIndex topic);
+  bool speaks(PeerKind least) const { return params_.version >= least; }
+  static bool no_mesh(const Peer& peer) { return peer.kind < PeerKind::gossipsub_10; }
   void note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject = 0,
             std::uint64_t value = 0);
 

@@ -15,11 +15,19 @@ struct Protocol {
   ProtocolId id;
   PeerKind kind;
 };
-constexpr std::array<Protocol, 3> kProtocols = {{
+constexpr std::array<Protocol, 6> kProtocols = {{
+    {"/meshsub/1.3.0", PeerKind::gossipsub_13},
+    {"/meshsub/1.2.0", PeerKind::gossipsub_12},
     {"/meshsub/1.1.0", PeerKind::gossipsub_11},
     {"/meshsub/1.0.0", PeerKind::gossipsub_10},
+    {"/randomsub/1.0.0", PeerKind::randomsub},
     {"/floodsub/1.0.0", PeerKind::floodsub},
 }};
+
+// A node of this version speaks earlier ones too; randomsub and gossipsub have floodsub in common.
+bool offers(PeerKind version, const Protocol& protocol) {
+  return protocol.kind <= version && (protocol.kind != PeerKind::randomsub || version == PeerKind::randomsub);
+}
 
 constexpr unsigned kMaxRetries = 4;
 // A peer that takes nothing loses gossip beyond the first number of waiting control messages, and everything
@@ -151,7 +159,9 @@ GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
              .first_seqno = static_cast<std::uint64_t>(env.clock.unix_nanoseconds())},
             env.rng.fork("gossipsub"), *this, options.checks == nullptr ? *own_checks_ : *options.checks,
             std::move(options.policy)) {
-  for (const Protocol& protocol : kProtocols) swarm_.handle(protocol.id, *this);
+  for (const Protocol& protocol : kProtocols) {
+    if (offers(options.params.version, protocol)) swarm_.handle(protocol.id, *this);
+  }
   swarm_.observe(*this);
   const auto period = static_cast<std::uint64_t>(options.params.heartbeat.count());
   const Duration phase(env_.rng.fork("gossipsub heartbeat").below(period));
@@ -169,7 +179,9 @@ GossipSub::~GossipSub() {
   for (const auto& link : links_) {
     if (link != nullptr) peers_like(link->peer).sub();
   }
-  for (const Protocol& protocol : kProtocols) swarm_.unhandle(protocol.id);
+  for (const Protocol& protocol : kProtocols) {
+    if (offers(core_.params().version, protocol)) swarm_.unhandle(protocol.id);
+  }
 }
 
 Result<> GossipSub::subscribe(std::string_view topic) { return subscribe(topic, nullptr); }
@@ -269,7 +281,7 @@ std::size_t GossipSub::memory() const {
 void GossipSub::consider(const PeerId& peer) {
   if (core_.find_peer(peer) != kNoPeer || !swarm_.connected(peer)) return;
   for (const Protocol& protocol : kProtocols) {
-    if (!swarm_.peers().speaks(peer, protocol.id)) continue;
+    if (!offers(core_.params().version, protocol) || !swarm_.peers().speaks(peer, protocol.id)) continue;
     link_up(peer, protocol.id);
     return;
   }

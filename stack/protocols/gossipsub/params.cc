@@ -25,6 +25,24 @@ GossipSubParams GossipSubParams::ethereum() {
   return params;
 }
 
+GossipSubParams GossipSubParams::as_spoken() const {
+  GossipSubParams spoken = *this;
+  if (version >= PeerKind::gossipsub_11) return spoken;
+  spoken.flood_publish = false;
+  spoken.d_out = 0;
+  spoken.d_score = 0;
+  spoken.gossip_factor = 0;
+  spoken.peer_exchange = false;
+  spoken.accept_peer_exchange = false;
+  spoken.opportunistic_graft_ticks = UINT32_MAX;
+  spoken.score = nullptr;
+  spoken.thresholds = {};
+  spoken.iwant_retransmission = UINT32_MAX;
+  spoken.max_ihave_messages = UINT32_MAX;
+  spoken.max_ihave_length = UINT16_MAX;
+  return spoken;
+}
+
 namespace {
 
 std::string show(std::uint32_t value) { return std::to_string(value); }

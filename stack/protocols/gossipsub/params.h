@@ -12,6 +12,16 @@ namespace mesocosm {
 
 struct PeerScoreParams;  // score_params.h
 
+// What a node speaks; ordered, later ones do more.
+enum class PeerKind : std::uint8_t {
+  floodsub,      // /floodsub/1.0.0: sends and gets every message, takes no part in meshes
+  randomsub,     // /randomsub/1.0.0: the same, and sends to random peers only
+  gossipsub_10,  // /meshsub/1.0.0: PRUNE without backoff and peers
+  gossipsub_11,  // /meshsub/1.1.0
+  gossipsub_12,  // /meshsub/1.2.0: IDONTWANT
+  gossipsub_13,  // /meshsub/1.3.0: extensions
+};
+
 // How messages are signed (libp2p/specs pubsub/README.md, "Signature Policy Options"); the lax ones are not
 // offered.
 enum class SignaturePolicy : std::uint8_t {
@@ -40,6 +50,11 @@ struct ScoreThresholds {
 // Names in parentheses are those of the specification. Defaults: gossipsub v1.0 and v1.1, and where they
 // leave a number open, go-libp2p-pubsub.
 struct GossipSubParams {
+  // The latest that we speak: it is offered with what peers may speak instead, and what only later versions do
+  // is not done (see as_spoken).
+  PeerKind version = PeerKind::gossipsub_11;
+  std::uint32_t network_size = 0;  // randomsub: sends to its square root of peers, if that is more than d
+
   // The mesh.
   std::uint32_t d = 6;        // (D) peers wanted in a topic's mesh
   std::uint32_t d_low = 5;    // (D_lo) fewer: graft
@@ -94,6 +109,10 @@ struct GossipSubParams {
   // publishing, as Lighthouse and Prysm run it.
   static GossipSubParams ethereum();
 
+  // The same without what the version does not have, whatever the numbers say. v1.0 has no flood publishing,
+  // peer exchange, backoff, quotas for peers that we dialed, opportunistic grafting, scores' thresholds, adaptive
+  // gossip or limits on IHAVE and IWANT; floodsub and randomsub have no more than that.
+  GossipSubParams as_spoken() const;
   // Names the first number that does not fit, or the first pair that contradicts itself. Error:
   // protocol_violation.
   Result<> validate() const;

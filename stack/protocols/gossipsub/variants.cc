@@ -1,7 +1,6 @@
 #include "stack/protocols/gossipsub/variants.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "stack/base/assert.h"
@@ -9,18 +8,8 @@
 namespace mesocosm {
 namespace {
 
-// What v1.1 added to the mesh and to publishing is off, and gossip goes to D_lazy peers however many there are.
-void without_v11(GossipSubParams& params, const VariantSettings&) {
-  params.flood_publish = false;
-  params.d_out = 0;
-  params.d_score = 0;
-  params.gossip_factor = 0;
-  params.opportunistic_graft_ticks = std::numeric_limits<std::uint32_t>::max();
-  params.peer_exchange = false;
-  params.accept_peer_exchange = false;
-  params.score = nullptr;
-  params.thresholds = {};
-}
+void as_v10(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_10; }
+void as_v11(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_11; }
 
 }  // namespace
 
@@ -41,11 +30,12 @@ bool VariantSettings::set(std::string_view name, double value) {
 GossipSubVariants::GossipSubVariants() {
   variants_.push_back(
       {.name = "v1.0",
-       .summary = "No outbound quota, flood publishing, adaptive gossip, opportunistic grafting, peer "
-                  "exchange or scores.",
-       .adjust = &without_v11});
-  variants_.push_back(
-      {.name = "v1.1", .summary = "The specification's choices, with the parameters as they are given."});
+       .summary = "No backoff, outbound quota, flood publishing, adaptive gossip, opportunistic grafting, "
+                  "peer exchange or scores (version=\"1.0\").",
+       .adjust = &as_v10});
+  variants_.push_back({.name = "v1.1",
+                       .summary = "The specification's choices, with the parameters as they are given.",
+                       .adjust = &as_v11});
 }
 
 Result<> GossipSubVariants::add(GossipSubVariant variant) {
