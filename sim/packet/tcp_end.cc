@@ -147,15 +147,15 @@ bool TcpEnd::ended() const {
   return socket_ && socket_->GetRxBuffer()->Finished() && socket_->GetRxBuffer()->Available() == 0;
 }
 
+// What was never sent: ns-3's next sequence would go back to what is sent again after a timeout.
 std::size_t TcpEnd::unsent() const {
   if (!socket_) return 0;
-  return waiting_bytes_ + socket_->GetTxBuffer()->SizeFromSequence(Inside::state(*socket_).m_nextTxSequence);
+  return waiting_bytes_ + socket_->GetTxBuffer()->SizeFromSequence(Inside::state(*socket_).m_highTxMark);
 }
 
 std::size_t TcpEnd::writable() const {
   if (!connected_ || closed_ || failed_ || finish_wanted_) return 0;
   const std::size_t waiting = unsent();
-  if (waiting >= kUnsent) full_ = true;
   return waiting < kUnsent ? kUnsent - waiting : 0;
 }
 
@@ -164,7 +164,7 @@ void TcpEnd::write(Bytes bytes) {
   waiting_bytes_ += bytes.size();
   waiting_.push_back(std::move(bytes));
   pump();
-  static_cast<void>(writable());  // notes when it is full
+  full_ = writable() == 0;
 }
 
 void TcpEnd::finish() {

@@ -80,10 +80,10 @@ class TcpEnd {
   MemberTask<&TcpEnd::tell> tell_{*this};
   MemberTimer<&TcpEnd::on_refused> refusal_{*this};
   bool connected_;
-  bool abandoned_ = false;     // the handle is gone
-  bool readable_ = false;      // to be told
-  bool writable_ = false;      // to be told
-  mutable bool full_ = false;  // writable() was zero, as a retransmission can make it without a write
+  bool abandoned_ = false;  // the handle is gone
+  bool readable_ = false;   // to be told
+  bool writable_ = false;   // to be told
+  bool full_ = false;       // to be told when there is room again
   bool finish_wanted_ = false;
   bool fin_given_ = false;  // to ns-3
   bool closed_ = false;     // ns-3's connection is over
