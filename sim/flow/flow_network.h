@@ -56,6 +56,7 @@ class FlowNetwork final : private flow::Gates {
 
   Faults& faults() { return faults_; }
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }
+  std::uint64_t packets_lost() const { return links_.packets_lost(); }
   std::size_t connections() const { return tcp_.connections(); }  // both ends counted as one
 
   // From now on writes what captured hosts send and receive. Before anything is sent; `captures` must outlive it.

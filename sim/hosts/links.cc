@@ -115,4 +115,10 @@ Duration Links::jitter(HostIndex from, HostIndex to) const {
   return model_.jitter(from, to, static_cast<double>(drawn >> 11) * 0x1p-53);
 }
 
+std::uint64_t Links::packets_lost() const {
+  std::uint64_t lost = 0;
+  for (const Host& host : hosts_) lost += host.traffic.packets_lost;
+  return lost;
+}
+
 }  // namespace mesocosm::hosts

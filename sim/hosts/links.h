@@ -81,6 +81,7 @@ class Links {
   }
   HostIndex hosts() const { return static_cast<HostIndex>(hosts_.size()); }
   const Traffic& traffic(HostIndex host) const { return hosts_[host].traffic; }
+  std::uint64_t packets_lost() const;  // of all hosts
 
  private:
   // One direction of an access link: a FIFO queue with a rate.

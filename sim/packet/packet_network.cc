@@ -469,5 +469,6 @@ void PacketNetwork::inject(HostIndex host, ByteView packet) {
 
 void PacketNetwork::capture(capture::Captures& captures) { impl_->fabric.capture(captures); }
 const hosts::Traffic& PacketNetwork::traffic(HostIndex host) const { return impl_->links.traffic(host); }
+std::uint64_t PacketNetwork::packets_lost() const { return impl_->links.packets_lost(); }
 
 }  // namespace mesocosm

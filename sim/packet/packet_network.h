@@ -51,6 +51,7 @@ class PacketNetwork {
   const hosts::Middleboxes& middleboxes() const;
   Faults& faults();
   const hosts::Traffic& traffic(HostIndex host) const;
+  std::uint64_t packets_lost() const;
 
   // Somebody outside of the simulation who is a host of it.
   class Outside {

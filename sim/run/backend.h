@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "sim/capture/captures.h"
 #include "sim/faults/faults.h"
@@ -41,6 +42,8 @@ class Backend {
   // has none.
   virtual void put_behind(const NatConfig& box, std::span<const NodeIndex> nodes) = 0;
   virtual const hosts::Middleboxes* middleboxes() const { return nullptr; }  // null: there are none
+  // So far: on the way, in full queues, or to faults. Nobody counts them on real paths.
+  virtual std::optional<std::uint64_t> packets_lost() const { return std::nullopt; }
 
   // Runs the turns before `until`, until stop(), or until about `wall` of real time has passed; returns
   // whether `until` was reached.

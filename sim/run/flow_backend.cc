@@ -47,6 +47,9 @@ class FlowBackend final : public KernelBackend {
     return network_ && network_->middleboxes().any() ? &network_->middleboxes() : nullptr;
   }
   Faults* faults() override { return &network_->faults(); }
+  std::optional<std::uint64_t> packets_lost() const override {
+    return network_ ? network_->packets_lost() : 0;
+  }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }

@@ -24,6 +24,17 @@ constexpr std::string_view kOverhead = "overhead";
 constexpr Duration kTrafficInterval = 5s;  // of the bytes-by-protocol series
 
 // What the network counts beside the nodes.
+struct NetworkMetrics {
+  explicit NetworkMetrics(Metrics& metrics)
+      : lost(metrics
+                 .counter({"mesocosm_packets_lost_total",
+                           "Packets that simulated hosts sent and that were lost on the way, in full "
+                           "queues or to faults",
+                           {}})
+                 .with({})) {}
+  Counter& lost;
+};
+
 struct MiddleboxMetrics {
   explicit MiddleboxMetrics(Metrics& metrics)
       : stopped(metrics.counter({"mesocosm_middlebox_stopped_total",
@@ -374,6 +385,7 @@ void World::start(const std::string& path, const std::string& provenance) {
     if (!m.attached) m.network = &backend_->attach(index);
     if (m.joins == Time{}) begin(index);
   }
+  if (backend_->packets_lost()) metrics_.of<NetworkMetrics>();
   if (backend_->middleboxes() != nullptr) metrics_.of<MiddleboxMetrics>();
   if (captures_ != nullptr) name_addresses();
   arm_samples();
@@ -720,6 +732,10 @@ void World::arm_samples() {
 }
 
 void World::sample_metrics() {
+  if (const auto lost = backend_->packets_lost()) {
+    Counter& counter = metrics_.of<NetworkMetrics>().lost;
+    counter.add(*lost - counter.value());
+  }
   if (const hosts::Middleboxes* const boxes = backend_->middleboxes()) {
     Family<Counter>& stopped = metrics_.of<MiddleboxMetrics>().stopped;
     for (std::size_t i = 0; i < kNatReasons; ++i) {

@@ -63,4 +63,16 @@ TEST_CASE("bulk transfers under 1 % loss take the same time within 25 % on flow 
         0.25);
 }
 
+// Seeds whose last repeated segment follows a retransmission timeout.
+TEST_CASE("transfers under loss end on packet", "[agreement]") {
+  Way way;
+  way.bps = 10e6;
+  way.loss = 0.01;
+  for (const std::uint64_t seed : {12, 148, 159}) {
+    way.seed = seed;
+    CAPTURE(seed);
+    CHECK(bulk(Tier::packet, way, 1 << 20).taken.size() == 1);
+  }
+}
+
 #endif
