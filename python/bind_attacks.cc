@@ -59,7 +59,7 @@ class Attack {
     params.seen_ttl = duration(config, "seen_ttl_ns");
     params.shared = get<bool>(config, "shared");
     mind_ = std::make_shared<Mind>(std::move(params), mischief_from(get<py::dict>(config, "mischief")));
-    NodeKind kind = node_from(node);
+    NodeKind kind = node_from(node, world);
     kind.pubsub = attacks::recruit(mind_);
     for (std::uint32_t i = 0; i < count; ++i) world.add_node(kind);
   }

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "python/bind.h"
+#include "python/variant_view.h"
 #include "python/variants.h"
 
 namespace py = pybind11;
@@ -29,6 +30,9 @@ GossipSubVariants& variants() {
   return known;
 }
 
-void bind_variants(py::module_& module) { module.def("variants", &list_variants); }
+void bind_variants(py::module_& module) {
+  module.def("variants", &list_variants);
+  bind_variant_view(module);
+}
 
 }  // namespace mesocosm::python

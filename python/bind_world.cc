@@ -56,7 +56,7 @@ void observe(World& world, std::int64_t metrics_every_ns, const std::string& log
 
 NodeIndex add(World& world, std::uint32_t count, const py::dict& config, std::int64_t start_ns) {
   const auto first = static_cast<NodeIndex>(world.size());
-  const NodeKind node = node_from(config);
+  const NodeKind node = node_from(config, world);
   std::vector<NodeIndex> added;
   for (std::uint32_t i = 0; i < count; ++i) added.push_back(world.add_node(node));
   world.join_at(added, Time(Duration(start_ns)));

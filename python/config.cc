@@ -5,6 +5,7 @@
 
 #include "python/config_score.h"
 #include "python/dict.h"
+#include "python/python_policy.h"
 #include "python/variants.h"
 
 namespace py = pybind11;
@@ -120,7 +121,7 @@ GossipSubPolicyFactory variant_from(const py::dict& config, GossipSubParams& par
   return [make = (*variant)->policy, settings] { return make(settings); };
 }
 
-void gossipsub_from(const py::dict& config, NodeKind& node) {
+void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   GossipSubParams& params = node.gossipsub.emplace();
   params.version = version_from(get<std::string>(config, "version"));
   params.network_size = get<std::uint32_t>(config, "network_size");
@@ -150,6 +151,10 @@ void gossipsub_from(const py::dict& config, NodeKind& node) {
   const auto score = get<py::object>(config, "score");
   if (!score.is_none()) read_score(score.cast<py::dict>(), params);
   node.policy = variant_from(config, params);
+  if (const auto hooks = get<py::object>(config, "hooks"); !hooks.is_none()) {
+    node.policy =
+        python_policy(hooks, node.policy, [&world](std::exception_ptr why) { world.fail(std::move(why)); });
+  }
   const auto valid = params.validate();
   if (!valid) throw ConfigError("GossipSub: " + valid.error().detail);
 }
@@ -180,10 +185,10 @@ InternetConfig internet_from(const py::dict& config) {
   throw ConfigError("unknown kind of Internet model: " + kind);
 }
 
-NodeKind node_from(const py::dict& config) {
+NodeKind node_from(const py::dict& config, World& world) {
   NodeKind node;
   const py::object gossipsub = get<py::object>(config, "gossipsub");
-  if (!gossipsub.is_none()) gossipsub_from(gossipsub.cast<py::dict>(), node);
+  if (!gossipsub.is_none()) gossipsub_from(gossipsub.cast<py::dict>(), node, world);
   node.securities.clear();
   for (const auto& name : get<std::vector<std::string>>(config, "security"))
     node.securities.push_back(security_from(name));

@@ -13,7 +13,7 @@
 namespace mesocosm::python {
 
 InternetConfig internet_from(const pybind11::dict& config);
-NodeKind node_from(const pybind11::dict& config);
+NodeKind node_from(const pybind11::dict& config, World& world);  // what its hooks raise ends the world's run
 NatConfig nat_from(const pybind11::dict& config);
 SecurityProtocol security_from(const std::string& name);
 

@@ -3,16 +3,18 @@
 from . import attacks, internet, keys, overlay, real, topology
 from ._core import __version__
 from .analysis import Run, load
+from .comparison import Comparison, compare
 from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import FloodSub, GossipSub, Node, RandomSub
 from .score import PeerScore, TopicScore, score_decay
 from .script import main
-from .variant import variants
+from .variant import Variant, variants
 from .world import Fault, Nodes, World
 
 __all__ = [
+    "Comparison",
     "ConfigError",
     "Fault",
     "Firewall",
@@ -27,9 +29,11 @@ __all__ = [
     "Run",
     "RunError",
     "TopicScore",
+    "Variant",
     "World",
     "__version__",
     "attacks",
+    "compare",
     "internet",
     "keys",
     "load",

@@ -9,6 +9,8 @@ from typing import Any
 from .errors import ConfigError
 from .score import PeerScore
 from .units import duration_ns, size_bytes
+from .variant import Variant
+from .variant import find as find_variant
 
 Duration = str | float | int
 Size = str | int
@@ -64,7 +66,8 @@ class GossipSub(PubSub):
     score: PeerScore | None = None  # None: peers are not scored
     signing: str = "strict-sign"
     max_message: Size = "1MiB"
-    variant: str | None = None  # a name that `mesocosm.variants()` has; None: the specification, as "v1.1"
+    # A name that `mesocosm.variants()` has, or a `mesocosm.Variant`: the class or an instance. None: the specification.
+    variant: str | type[Variant] | Variant | None = None
     settings: Mapping[str, float] = field(
         default_factory=dict, hash=False
     )  # the variant's own numbers, by name
@@ -105,8 +108,7 @@ class GossipSub(PubSub):
             raise ConfigError(f"GossipSub: D must be a whole number of at least 1, not {self.D!r}")
         if self.variant is None and self.settings:
             raise ConfigError("GossipSub: settings belong to a variant, and none is named")
-        if self.variant is not None and not isinstance(self.variant, str):
-            raise ConfigError(f"GossipSub: variant must be a name, not {self.variant!r}")
+        hooks = None if self.variant is None else find_variant(self.variant, self.settings)
         if self.score is not None and not isinstance(self.score, PeerScore):
             raise ConfigError(f"GossipSub: score must be a PeerScore, not {type(self.score).__name__}")
         below = 2 if self.version == "1.0" else 1
@@ -136,8 +138,11 @@ class GossipSub(PubSub):
             "score": self.score.to_config() if self.score else None,
             "strict_sign": self.signing == "strict-sign",
             "max_message": size_bytes(self.max_message),
-            "variant": self.variant,
-            "settings": {name: float(value) for name, value in self.settings.items()},
+            "variant": self.variant if hooks is None else hooks.base,
+            "hooks": hooks,
+            "settings": {}
+            if hooks is not None
+            else {name: float(value) for name, value in self.settings.items()},
         }
 
 

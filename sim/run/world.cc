@@ -142,8 +142,7 @@ class World::Script final : public Timer {
     try {
       action_();
     } catch (...) {
-      world_.failure_ = std::current_exception();
-      world_.backend_->stop();
+      world_.fail(std::current_exception());
     }
     if (!armed()) forget();
   }
@@ -717,6 +716,11 @@ bool World::advance(Time until, Duration wall) {
   return reached;
 }
 
+void World::fail(std::exception_ptr why) {
+  if (!failure_) failure_ = std::move(why);
+  backend_->stop();
+}
+
 // Who reads along, or finds what a killed process left, sees whole lines.
 void World::flush_log() {
   if (log_file_ == nullptr) return;
@@ -802,7 +806,10 @@ std::uint64_t World::finish(const std::string& ended, double wall_seconds) {
 void World::release() {
   scripts_.clear();
   bootstraps_.clear();
-  for (const auto& m : members_) m->node.reset();
+  for (const auto& m : members_) {
+    m->node.reset();
+    m->kind.policy = {};
+  }
   backend_->end();
 }
 

@@ -172,6 +172,8 @@ class World {
   // Runs what happens before `until`, for about `wall` of real time at most; returns whether `until` was
   // reached. Throws what an action threw, and RunError when recording fails.
   bool advance(Time until, Duration wall);
+  // Ends advance(), which throws this: for what cannot throw where it is. The first one counts.
+  void fail(std::exception_ptr why);
   // Takes the final counters and closes the record; returns the fingerprint. There are no nodes afterwards.
   std::uint64_t finish(const std::string& ended, double wall_seconds);
 
