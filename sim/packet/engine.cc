@@ -16,6 +16,16 @@ namespace {
 
 bool engine_exists = false;
 
+// ns-3 keeps every Time that lives in a std::set, in case its resolution changes, until Simulator::Run, which is not
+// called here: a quarter of all the work. Setting the resolution that there is ends that, once in a process.
+void forget_times() {
+  static const bool once = [] {
+    ns3::Time::SetResolution(ns3::Time::NS);
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
 }  // namespace
 
 // An event of ns-3 that waits in the kernel's queue. Its place in the engine's table is the event's uid.
@@ -169,6 +179,7 @@ void EngineEvent::on_timer() { engine->run(*this); }
 Ns3Engine::Ns3Engine(Kernel& kernel, std::uint64_t seed) {
   MC_ASSERT(!engine_exists);
   engine_exists = true;
+  forget_times();
   ns3::Config::Reset();
   ns3::RngSeedManager::SetSeed(static_cast<std::uint32_t>(seed >> 32) | 1);
   ns3::RngSeedManager::SetRun(seed & 0xffffffff);
