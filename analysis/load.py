@@ -93,7 +93,8 @@ class Run:
     @cached_property
     def nodes(self) -> pd.DataFrame:
         """One row a node, indexed by node: peer_id, country, city, region, asn, address, latitude and longitude (degrees),
-        hosting, up and down (bit/s), last_mile (s, one way), joined (s)."""
+        hosting, up and down (bit/s), last_mile (s, one way), joined (s), attack (whose adversary it is, as in `attacks`;
+        0: nobody's)."""
         frame = self._read("nodes")
         frame["joined"] = _seconds(frame.pop("joined_ns"))
         frame["last_mile"] = _seconds(frame.pop("last_mile_ns"))
@@ -115,9 +116,14 @@ class Run:
             "last_mile",
             "joined",
         ]
-        return frame.set_index("node")[
+        known = frame.set_index("node")[
             [column for column in columns if column in frame]
         ]  # older ones lack some
+        known["attack"] = 0
+        for number, attack in enumerate(self.provenance.get("attacks") or [], 1):
+            first = attack["first_node"]
+            known.loc[first : first + attack["nodes"] - 1, "attack"] = number if attack["nodes"] else 0
+        return known
 
     @cached_property
     def topics(self) -> list[str]:
@@ -203,6 +209,15 @@ class Run:
     def events(self) -> pd.DataFrame:
         """What the scenario did to the world: time (s), name, detail."""
         return self._timed("events")
+
+    @cached_property
+    def attacks(self) -> pd.DataFrame:
+        """One row an attack, indexed from 1, with what it cost its adversary: attack (its kind), begins and ends (s; missing:
+        never), identities, addresses (different IP addresses), connections (of all its nodes, at most at a time),
+        bytes_in and bytes_out (of all its nodes, on the wire), parameters (a dict)."""
+        from .statistics import cost_of_attacks
+
+        return cost_of_attacks(self)
 
     @cached_property
     def samples(self) -> pd.DataFrame:

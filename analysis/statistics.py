@@ -29,7 +29,8 @@ def percentile(values: npt.ArrayLike, q: float) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run comes to. NaN: not known, because nothing of the kind was recorded."""
+    """What a run comes to. NaN: not known, because nothing of the kind was recorded. An attack's adversaries are no nodes
+    here; what they cost is in `Run.attacks`."""
 
     nodes: int
     messages: int
@@ -95,8 +96,10 @@ def summarize(run: Run) -> Summary:
     expected = int(run.messages["expected"].sum())
     duplicates = duplicate_count(run)
     traffic = bytes_by_node(run)
+    honest = run.nodes.index[run.nodes["attack"] == 0]
+    traffic = traffic[traffic.index.get_level_values("node").isin(honest)]
     return Summary(
-        nodes=len(run.nodes),
+        nodes=len(honest),
         messages=messages,
         expected=expected,
         delivered=delivered,
@@ -108,10 +111,10 @@ def summarize(run: Run) -> Summary:
         duplicates=duplicates,
         duplicates_per_message=_ratio(duplicates, messages),
         duplicates_per_delivery=_ratio(duplicates, len(latency)),
-        sent_per_node=_ratio(float(traffic["out_bytes"].sum()), len(run.nodes))
+        sent_per_node=_ratio(float(traffic["out_bytes"].sum()), len(honest))
         if len(traffic)
         else float("nan"),
-        received_per_node=_ratio(float(traffic["in_bytes"].sum()), len(run.nodes))
+        received_per_node=_ratio(float(traffic["in_bytes"].sum()), len(honest))
         if len(traffic)
         else float("nan"),
     )
@@ -187,6 +190,44 @@ def bytes_by_node(run: Run) -> pd.DataFrame:
     """Totals by the last sample, indexed by (node, protocol): in_bytes, out_bytes."""
     last = run.bytes.sort_values("time", kind="stable").drop_duplicates(["node", "protocol"], keep="last")
     return last.set_index(["node", "protocol"])[["in_bytes", "out_bytes"]].sort_index()
+
+
+def cost_of_attacks(run: Run) -> pd.DataFrame:
+    """The table of `Run.attacks`."""
+    columns = ["attack", "begins", "ends", "identities", "addresses", "connections", "bytes_in", "bytes_out"]
+    rows = []
+    traffic = bytes_by_node(run).groupby("node").sum()
+    told = run.events[run.events["name"] == "attack"]
+    for number, attack in enumerate(run.provenance.get("attacks") or [], 1):
+        nodes = range(attack["first_node"], attack["first_node"] + attack["nodes"])
+        spent = traffic[traffic.index.isin(nodes)].sum()
+        moments = {
+            what: told[told["detail"].str.startswith(f"{number} {what}")]["time"]
+            for what in ("begins", "ends")
+        }
+        rows.append(
+            {
+                "attack": attack["attack"],
+                "begins": moments["begins"].min(),
+                "ends": moments["ends"].max(),
+                "identities": len(nodes),
+                "addresses": attack["addresses"],
+                "connections": _most_connections(run, nodes),
+                "bytes_in": int(spent["in_bytes"]),
+                "bytes_out": int(spent["out_bytes"]),
+                "parameters": attack["parameters"],
+            }
+        )
+    table = pd.DataFrame(rows, columns=[*columns, "parameters"])
+    table.index = pd.RangeIndex(1, len(table) + 1, name="number")
+    return table
+
+
+def _most_connections(run: Run, nodes: range) -> int:
+    """How many ends of connections these nodes had together, at most at a time."""
+    changes = run.connections[run.connections["node"].isin(nodes)].sort_values("time", kind="stable")
+    steps = changes["change"].map({"opened": 1, "closed": -1, "dial failed": 0}).astype(np.int64)
+    return int(max(steps.cumsum().max(), 0)) if len(steps) else 0
 
 
 def bandwidth(run: Run) -> pd.DataFrame:

@@ -4,8 +4,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "attacks/censor/censor.h"
 #include "attacks/degrade/degrade.h"
 #include "attacks/gossip/adversary.h"
+#include "attacks/graft_flood/graft_flood.h"
+#include "attacks/ihave_spam/ihave_spam.h"
+#include "attacks/invalid_flood/invalid_flood.h"
+#include "attacks/iwant_spam/iwant_spam.h"
+#include "attacks/slow_validation/slow_validation.h"
 #include "python/bind.h"
 #include "python/config.h"
 #include "sim/run/world.h"
@@ -30,11 +36,34 @@ Duration duration(const py::dict& config, const char* key) {
   return Duration(get<std::int64_t>(config, key));
 }
 
+// An attack's class with these arguments, for each adversary that asks or for all together.
+template <class T, class... Args>
+Mind::MischiefFactory makes(Args... args) {
+  return [args...] { return std::make_shared<T>(args...); };
+}
+
+std::vector<PeerId> peers_of(const World& world, const Indices& nodes) {
+  std::vector<PeerId> peers;
+  for (py::ssize_t i = 0; i < nodes.size(); ++i) peers.push_back(world.peer_id(nodes.data()[i]));
+  return peers;
+}
+
 // Plain numbers are taken out of Python's dict now; adversaries are made later, without Python.
-Mind::MischiefFactory mischief_from(const py::dict& config) {
+Mind::MischiefFactory mischief_from(const World& world, const py::dict& config) {
+  using namespace attacks;
   const auto kind = get<std::string>(config, "kind");
-  if (kind == "degrade") {
-    return [drop = get<double>(config, "drop")] { return std::make_shared<attacks::Degrade>(drop); };
+  if (kind == "degrade") return makes<Degrade>(get<double>(config, "drop"));
+  if (kind == "censor") return makes<Censor>(peers_of(world, get<Indices>(config, "authors")));
+  if (kind == "slow validation") return makes<SlowValidation>(duration(config, "delay_ns"));
+  const Duration beat = duration(config, "beat_ns");
+  const auto rate = get<std::uint32_t>(config, "rate");
+  if (kind == "ihave spam") return makes<IHaveSpam>(rate, beat);
+  if (kind == "iwant spam") return makes<IWantSpam>(rate, beat);
+  if (kind == "graft flood") return makes<GraftFlood>(rate, beat);
+  if (kind == "invalid flood") {
+    const bool forged = get<std::string>(config, "invalidity") == "signature";
+    return makes<InvalidFlood>(forged ? Invalidity::signature : Invalidity::unsigned_, rate,
+                               get<std::size_t>(config, "size"), beat);
   }
   throw ConfigError("attack: unknown mischief '" + kind + "'");
 }
@@ -58,7 +87,8 @@ class Attack {
     params.regraft_jitter = duration(config, "regraft_jitter_ns");
     params.seen_ttl = duration(config, "seen_ttl_ns");
     params.shared = get<bool>(config, "shared");
-    mind_ = std::make_shared<Mind>(std::move(params), mischief_from(get<py::dict>(config, "mischief")));
+    mind_ =
+        std::make_shared<Mind>(std::move(params), mischief_from(world, get<py::dict>(config, "mischief")));
     NodeKind kind = node_from(node, world);
     kind.pubsub = attacks::recruit(mind_);
     for (std::uint32_t i = 0; i < count; ++i) world.add_node(kind);

@@ -109,7 +109,7 @@ void AdversaryCore::on_subscription(PeerIndex from, const RpcPart& part, std::ve
     topics_.push_back({.name = Bytes::copy(said->topic), .members = {}, .mesh = {}});
   }
   Topic& topic = topics_[index];
-  if (!topic.members.insert(from) || mind_.fellow(peers_[from].id)) return;
+  if (mind_.fellow(peers_[from].id) || !topic.members.insert(from)) return;
   answer.push_back(make_subscription(true, topic.name));
   const std::size_t most = mind_.params().mesh;
   if (most != 0 && topic.mesh.size() >= most) return;

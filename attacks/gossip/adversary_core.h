@@ -67,7 +67,7 @@ class AdversaryCore {
   // --- for a Mischief ---
   struct Topic {
     Bytes name;
-    PeerSet members;  // subscribe to it
+    PeerSet members;  // subscribe to it; fellows do not count
     PeerSet mesh;     // were grafted, and have not pruned us
   };
   std::span<const Topic> topics() const { return topics_; }

@@ -10,20 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from . import _core
 from .errors import ConfigError
 from .nat import Nat
-from .node import Duration, Node
-from .units import duration_ns
+from .node import Duration, Node, Size
+from .units import duration_ns, size_bytes
 
 if TYPE_CHECKING:
     from .overlay import Overlay
     from .world import Fault, Nodes, World
 
+EFFECTS = ("blackhole", "refuse")
+INVALID_KINDS = ("signature", "unsigned")
+_MOST_NODES = 10**6
+_MOST_PAYLOAD = 10 * 2**20
 _MOST_SESSIONS = 2**32 - 1
 
 
@@ -99,17 +103,16 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Sybil(Plan):
-    """Many identities of one adversary, who connect to nodes, come into their meshes and drop what they should pass on.
+class Adversaries(Plan):
+    """What all attacks by nodes have: identities of one adversary, who connect to nodes and come into their meshes.
 
     target       whom they connect to
     sybils       how many identities
-    connections  different targets that each of them dials; None: all, but at most 100
+    connections  different targets that each of them dials; None: all, but at most 100 (20 where the report had 20)
     addresses    how many IP addresses they have; None: each its own. Those on one address sit behind one NAT with one
                  access link, and cannot be dialed. Simulated worlds only
     shared       they coordinate: they know each other, and one's knowledge is everybody's; False: each on its own
     within       they dial evenly over so long
-    drop         share of the messages that each of them drops, from 0 to 1; the others are passed on at once
     topics       the topics that they take part in; None: all that their targets subscribe to
     regraft      a peer that pruned one is sent GRAFT again so long afterwards, and up to a quarter later
     """
@@ -121,13 +124,14 @@ class Sybil(Plan):
     addresses: int | None = None
     shared: bool = True
     within: Duration = "1s"
-    drop: float = 1.0
     topics: Sequence[str] | None = None
     regraft: Duration = "60s"
 
+    _most_connections: ClassVar[int] = 100
+
     def __post_init__(self) -> None:
-        self._check_times("at", "until")
-        self._check_count("sybils")
+        self._check_times(*self._moments())
+        self._check_count("sybils", _MOST_NODES)
         if not hasattr(self.target, "indices") or len(self.target) == 0:
             raise self._wrong("target", "nodes of the world, at least one")
         if self.connections is not None:
@@ -140,7 +144,6 @@ class Sybil(Plan):
                 raise self._wrong("addresses", f"at most the number of sybils, {self.sybils}")
         if not isinstance(self.shared, bool):
             raise self._wrong("shared", "True or False")
-        self._check_share("drop")
         self._ns("within")
         self._check_longer_than_zero("regraft")
         topics = self.topics
@@ -150,19 +153,32 @@ class Sybil(Plan):
     def launch(self, world: World) -> Attack:
         return _Adversaries(world, self)
 
-    def _connections(self) -> int:
-        return self.connections if self.connections is not None else min(100, len(self.target))
+    def _moments(self) -> tuple[str, ...]:
+        """Its times, in the order in which they have to be."""
+        return ("at", "until")
 
     def _mischief(self) -> dict[str, Any]:
-        return {"kind": "degrade", "drop": float(self.drop)}
+        """What they do, for the core."""
+        return {"kind": "degrade", "drop": 1.0}
 
     def _mesh(self) -> int:
         """Peers that each of them grafts in a topic; 0: all."""
         return 0
 
-    def _joins(self) -> Duration | None:
-        """When they connect and behave until it begins; None: when it begins."""
-        return None
+    def _connections(self) -> int:
+        most = min(self._most_connections, len(self.target))
+        return self.connections if self.connections is not None else most
+
+    def _check_world(self, world: World) -> None:
+        """Raises ConfigError if the plan does not fit the world."""
+        what = type(self).__name__
+        if self.target.world is not world:
+            raise ConfigError(f"{what}: the target must be nodes of this world")
+        if self.addresses is not None and world.backend == "real":
+            raise ConfigError(f"{what}: on real sockets all nodes have one address already")
+
+    def _script(self, world: World, attack: _Adversaries) -> None:
+        """What happens at times of its own."""
 
     def _config(self) -> dict[str, Any]:
         regraft = self._ns("regraft")
@@ -178,8 +194,278 @@ class Sybil(Plan):
 
 
 @dataclass(frozen=True)
-class Eclipse(Sybil):
+class Sybil(Adversaries):
+    """Many identities who drop a share of what they should pass on. Beside what all `Adversaries` have:
+
+    drop  share of the messages that each of them drops, from 0 to 1; the others are passed on at once
+    """
+
+    _: KW_ONLY
+    drop: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_share("drop")
+
+    def _mischief(self) -> dict[str, Any]:
+        return {"kind": "degrade", "drop": float(self.drop)}
+
+
+@dataclass(frozen=True)
+class Eclipse(Adversaries):
     """Sybils surround their target, one node, all publishers or a whole network, and pass nothing on."""
+
+
+@dataclass(frozen=True)
+class Degrade(Sybil):
+    """Sybils drop a share of the messages, few enough to look like bad links."""
+
+    _: KW_ONLY
+    drop: float = 0.5
+
+
+@dataclass(frozen=True)
+class Censor(Adversaries):
+    """Sybils pass on everything but what some nodes publish. Messages have to be signed: others have no author.
+
+    authors  whose messages are dropped
+    """
+
+    _: KW_ONLY
+    authors: Nodes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not hasattr(self.authors, "indices") or len(self.authors) == 0:
+            raise self._wrong("authors", "nodes of the world, at least one")
+
+    def _check_world(self, world: World) -> None:
+        super()._check_world(world)
+        if self.authors.world is not world:
+            raise ConfigError("Censor: the authors must be nodes of this world")
+
+    def _mischief(self) -> dict[str, Any]:
+        return {"kind": "censor", "authors": self.authors.indices}
+
+
+@dataclass(frozen=True)
+class ColdBoot(Sybil):
+    """Sybils join while the network does, so that it never had a mesh of its own."""
+
+    _most_connections: ClassVar[int] = 20
+
+
+@dataclass(frozen=True)
+class CovertFlash(Sybil):
+    """Sybils join and behave until they are trusted, and defect together at `at`.
+
+    joins  when they connect
+    """
+
+    _: KW_ONLY
+    joins: Duration = "0s"
+    at: Duration | None = "2min"
+
+    _most_connections: ClassVar[int] = 20
+
+    def _moments(self) -> tuple[str, ...]:
+        return ("joins", "at", "until")
+
+    def _script(self, world: World, attack: _Adversaries) -> None:
+        world._core.call_at(self._ns("joins"), attack._join)
+
+
+@dataclass(frozen=True)
+class Dawn(Sybil):
+    """Sybils wait for the nodes of a network, which wake later and meet them before each other.
+
+    overlay  along which the targets connect to each other at `dawn`, and not before: do not bootstrap them
+    dawn     when they do
+    """
+
+    _: KW_ONLY
+    overlay: Overlay
+    dawn: Duration = "10s"
+
+    _most_connections: ClassVar[int] = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.overlay):
+            raise self._wrong("overlay", "an overlay such as mesocosm.overlay.random(20)")
+
+    def _moments(self) -> tuple[str, ...]:
+        return ("at", "dawn", "until")
+
+    def _script(self, world: World, attack: _Adversaries) -> None:
+        edges = self.overlay(self.target.indices, world._core.random_overlay)
+        world._core.call_at(self._ns("dawn"), lambda: world._core.bootstrap(edges, 10**9, 0))
+
+
+@dataclass(frozen=True)
+class FreeRide(Adversaries):
+    """Nodes take part as everybody does, and pass nothing on, to save their bandwidth.
+
+    mesh  peers that each of them grafts in a topic
+    """
+
+    _: KW_ONLY
+    mesh: int = 8
+
+    _most_connections: ClassVar[int] = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("mesh")
+
+    def _mesh(self) -> int:
+        return self.mesh
+
+
+@dataclass(frozen=True)
+class SlowValidation(Adversaries):
+    """Nodes hold each message before they pass it on, as if they took so long to validate it.
+
+    delay  for how long
+    """
+
+    _: KW_ONLY
+    delay: Duration = "1s"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_longer_than_zero("delay")
+
+    def _mischief(self) -> dict[str, Any]:
+        return {"kind": "slow validation", "delay_ns": self._ns("delay")}
+
+
+@dataclass(frozen=True)
+class _Flood(Adversaries):
+    """Adversaries that send something again and again."""
+
+    _: KW_ONLY
+    every: Duration = "1s"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_longer_than_zero("every")
+
+    def _flood(self, kind: str, rate: str, **more: Any) -> dict[str, Any]:
+        return {"kind": kind, "rate": getattr(self, rate), "beat_ns": self._ns("every"), **more}
+
+
+@dataclass(frozen=True)
+class IHaveSpam(_Flood):
+    """Nodes tell of messages that do not exist, so that others ask for them in vain.
+
+    ids    of made-up messages that each peer hears of in each topic, each time
+    every  how often
+    """
+
+    _: KW_ONLY
+    ids: int = 5000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("ids", 10**6)
+
+    def _mischief(self) -> dict[str, Any]:
+        return self._flood("ihave spam", "ids")
+
+
+@dataclass(frozen=True)
+class IWantSpam(_Flood):
+    """Nodes ask for messages that they have, so that others send them again.
+
+    ids    of the newest messages, which each peer is asked for each time
+    every  how often
+    """
+
+    _: KW_ONLY
+    ids: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("ids", 10**5)
+
+    def _mischief(self) -> dict[str, Any]:
+        return self._flood("iwant spam", "ids")
+
+
+@dataclass(frozen=True)
+class GraftFlood(_Flood):
+    """Nodes send GRAFT to everybody all the time, whatever backoff they were told of, and pass nothing on.
+
+    grafts  that each peer gets for each topic, each time
+    every   how often
+    """
+
+    _: KW_ONLY
+    grafts: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("grafts", 10**4)
+
+    def _mischief(self) -> dict[str, Any]:
+        return self._flood("graft flood", "grafts")
+
+
+@dataclass(frozen=True)
+class InvalidFlood(_Flood):
+    """Nodes send messages that everybody refuses once he has looked at them.
+
+    messages  that each peer gets in each topic, each time
+    size      bytes of payload
+    kind      "signature": signed with noise, which takes a verification to find out; "unsigned": not signed at all
+    every     how often
+    """
+
+    _: KW_ONLY
+    messages: int = 10
+    size: Size = 1024
+    kind: str = "signature"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("messages", 10**4)
+        self._check_one_of("kind", INVALID_KINDS)
+        self._size()
+
+    def _size(self) -> int:
+        try:
+            size = size_bytes(self.size)
+        except ConfigError as error:
+            raise ConfigError(f"InvalidFlood: size: {error}") from None
+        if size > _MOST_PAYLOAD:
+            raise self._wrong("size", "at most 10MiB")
+        return size
+
+    def _mischief(self) -> dict[str, Any]:
+        return self._flood("invalid flood", "messages", size=self._size(), invalidity=self.kind)
+
+
+@dataclass(frozen=True)
+class Partition(Plan):
+    """An adversary in the network itself cuts every path from one group of nodes to another, as `World.partition` does.
+
+    groups  nodes that are in none make one more group
+    effect  "blackhole" or "refuse"
+    """
+
+    groups: Sequence[Nodes]
+    _: KW_ONLY
+    effect: str = "blackhole"
+
+    def __post_init__(self) -> None:
+        self._check_times("at", "until")
+        self._check_one_of("effect", EFFECTS)
+        if not isinstance(self.groups, Sequence) or len(self.groups) == 0:
+            raise self._wrong("groups", "a list of groups of nodes, at least one")
+
+    def launch(self, world: World) -> Attack:
+        return _Partition(world, self)
 
 
 class Attack:
@@ -253,15 +539,11 @@ class Attack:
 class _Adversaries(Attack):
     """One whose adversaries are nodes."""
 
-    plan: Sybil
+    plan: Adversaries
 
-    def __init__(self, world: World, plan: Sybil) -> None:
+    def __init__(self, world: World, plan: Adversaries) -> None:
         super().__init__(world, plan)
-        what = type(plan).__name__
-        if plan.target.world is not world:
-            raise ConfigError(f"{what}: the target must be nodes of this world")
-        if plan.addresses is not None and world.backend == "real":
-            raise ConfigError(f"{what}: on real sockets all nodes have one address already")
+        plan._check_world(world)
         self._core = _core.Attack(world._core, plan.sybils, Node().to_config(), plan._config())
         self.nodes = world.nodes[self._core.first :]
         if plan.addresses is not None:
@@ -269,9 +551,7 @@ class _Adversaries(Attack):
                 nat = Nat.linux(hosts=len(crowd), max_sessions=_MOST_SESSIONS)
                 world._core.put_behind(nat.to_config(), crowd)
         self._present = False
-        joins = plan._joins()
-        if joins is not None:
-            world._core.call_at(duration_ns(joins), self._join)
+        plan._script(world, self)
         self._schedule()
 
     def _join(self) -> None:
@@ -296,3 +576,24 @@ class _Adversaries(Attack):
     def _describe(self) -> dict[str, Any]:
         addresses = self.plan.addresses if self.plan.addresses is not None else len(self.nodes)
         return {**super()._describe(), "addresses": addresses}
+
+
+class _Partition(Attack):
+    """One of the paths between nodes, which are nobody's node."""
+
+    plan: Partition
+
+    def __init__(self, world: World, plan: Partition) -> None:
+        super().__init__(world, plan)
+        if world.backend == "real":
+            raise ConfigError("Partition: only simulated paths can be cut")
+        world._apart("Partition", plan.groups)
+        self._fault: Fault | None = None
+        self._schedule()
+
+    def _begin_it(self) -> None:
+        self._fault = self._world.partition(self.plan.groups, effect=self.plan.effect)
+
+    def _end_it(self) -> None:
+        assert self._fault is not None
+        self._fault.heal()

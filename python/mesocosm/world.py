@@ -261,12 +261,7 @@ class World:
         Groups must not share nodes. For the rest, see `cut`.
         """
         _one_of("World.partition", "effect", effect, EFFECTS)
-        parts = [self._group("World.partition", group) for group in groups]
-        together = self._none()
-        for part in parts:
-            if len(np.intersect1d(together.indices, part.indices)) > 0:
-                raise ConfigError("World.partition: a node is in two groups")
-            together += part
+        parts, together = self._apart("World.partition", groups)
 
         def begin() -> int:
             rest = self.nodes - together
@@ -323,6 +318,16 @@ class World:
             fixed = self._group(what, other)
             return given, lambda: fixed
         return given, lambda: self._group(what, self.nodes - given)
+
+    def _apart(self, what: str, groups: Sequence[Nodes]) -> tuple[list[Nodes], Nodes]:
+        """The groups, none of which shares a node with another, and all of them together."""
+        parts = [self._group(what, group) for group in groups]
+        together = self._none()
+        for part in parts:
+            if len(np.intersect1d(together.indices, part.indices)) > 0:
+                raise ConfigError(f"{what}: a node is in two groups")
+            together += part
+        return parts, together
 
     def _group(self, what: str, group: Nodes) -> Nodes:
         if not isinstance(group, Nodes) or group.world is not self:

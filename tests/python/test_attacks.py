@@ -120,8 +120,6 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
     (dict(at="soon"), "at: expected a duration such as"),
     (dict(at="20s", until="10s"), "until must be later than at ('20s'), not '10s'"),
     (dict(within=-1), "within: expected a duration such as"),
-    (dict(drop=1.5), "drop must be a share from 0 to 1, not 1.5"),
-    (dict(drop="half"), "drop must be a share from 0 to 1, not 'half'"),
     (dict(shared="yes"), "shared must be True or False, not 'yes'"),
     (dict(topics="blocks"), "topics must be a list of names, or None, not 'blocks'"),
     (dict(regraft=0), "regraft must be longer than zero, not 0"),
@@ -156,3 +154,269 @@ def test_attacks_are_added_before_the_run() -> None:
     world.at("1s", late)
     with pytest.raises(ConfigError, match="World.attack: the world runs already"):
         world.run("2s")
+
+
+# What each attack does to a network without defences: until 40 s honest nodes have nobody but adversaries between them;
+# then the attack ends, and they connect to each other.
+
+RELAYED_UNTIL = 40
+
+
+def relayed(plan: type[attacks.Adversaries], **changes: Any) -> tuple[mc.Run, mc.Nodes]:
+    """Node 20 publishes every second from 5 s to 70 s, and node 3 a moment later."""
+    world, nodes = make_world()
+    values: dict[str, Any] = {"sybils": 6, "connections": HONEST, "until": RELAYED_UNTIL, **changes}
+    if plan is attacks.Censor:
+        values["authors"] = nodes[3]
+    attack = world.attack(plan(nodes, **values))
+    world.at(RELAYED_UNTIL, lambda: world.bootstrap(nodes, mc.overlay.random(8)))
+    publish(world, nodes[20], start="5s")
+    publish(world, nodes[3], start="5.5s")
+    run = world.run("70s")
+    assert adversaries_in_mesh(run, 45) == 0
+    assert reached(run, 20, 50, 68) == reached(run, 3, 50, 68) == 1  # it is over
+    return run, attack.nodes
+
+
+def reached(run: mc.Run, publisher: int, first: float, last: float) -> float:
+    """Share of the expected deliveries of what it published in [first, last) that were made."""
+    messages = run.messages
+    sent = messages[(messages.time >= first) & (messages.time < last) & (messages.publisher == publisher)]
+    assert len(sent) > 0
+    return float(run.deliveries.message.isin(sent.index).sum() / sent.expected.sum())
+
+
+def adversaries_in_mesh(run: mc.Run, when: float) -> float:
+    """Their share of honest nodes' mesh peers."""
+    latest = run.mesh[run.mesh.time <= when].groupby(["node", "peer"]).grafted.last()
+    peers = latest[latest].index.get_level_values("peer")
+    return float((peers >= HONEST).mean()) if len(peers) else 0.0
+
+
+def forwarded(run: mc.Run) -> int:
+    """Copies of messages that honest nodes got from adversaries."""
+    return int((pd.concat([run.deliveries["from"], run.duplicates["from"]]) >= HONEST).sum())
+
+
+def test_sybils_that_drop_nothing_are_a_network() -> None:
+    run, _ = relayed(attacks.Sybil, drop=0.0)
+    assert reached(run, 20, 5, 38) == reached(run, 3, 5, 38) == 1
+
+
+@pytest.mark.parametrize("plan", [attacks.Sybil, attacks.Eclipse, attacks.ColdBoot, attacks.FreeRide])
+def test_sybils_pass_nothing_on(plan: type[attacks.Adversaries]) -> None:
+    run, _ = relayed(plan)
+    assert reached(run, 20, 5, 38) == reached(run, 3, 5, 38) == forwarded(run) == 0
+
+
+def test_censored_authors_are_not_heard() -> None:
+    run, _ = relayed(attacks.Censor)
+    assert reached(run, 20, 5, 38) == 1
+    assert reached(run, 3, 5, 38) == 0
+
+
+def test_a_message_of_two_adversaries_is_dropped_by_both() -> None:
+    run, _ = relayed(attacks.Degrade, sybils=2)
+    # Each drops half of 68 messages: three quarters come through, within four standard deviations of 5 %.
+    assert 0.55 < (reached(run, 20, 5, 38) + reached(run, 3, 5, 38)) / 2 < 0.95
+
+
+def test_covert_adversaries_behave_until_they_flash() -> None:
+    run, _ = relayed(attacks.CovertFlash, at="20s")
+    assert reached(run, 20, 5, 19) == reached(run, 3, 5, 19) == 1
+    assert reached(run, 20, 21, 38) == reached(run, 3, 21, 38) == 0
+    assert list(run.events.detail) == [
+        "1 joins: covert flash",
+        "1 begins: covert flash",
+        "1 ends: covert flash",
+    ]
+
+
+def test_slow_validation_holds_every_message() -> None:
+    run, _ = relayed(attacks.SlowValidation, delay="2s")
+    held = run.deliveries[run.deliveries["from"] >= HONEST]
+    assert len(held) > 0
+    assert held.latency.min() >= 2 and held.latency.max() < 2.5
+    assert reached(run, 20, 5, 37) == 1
+
+
+def test_dawn_finds_meshes_full_of_sybils() -> None:
+    world, nodes = make_world()
+    plan = attacks.Dawn(nodes, 40, connections=20, overlay=mc.overlay.random(8), dawn="10s", until="40s")
+    world.attack(plan)
+    run = world.run("60s")
+    opened = run.connections[run.connections.change == "opened"]
+    honest = opened[(opened.node < HONEST) & (opened.peer < HONEST)]
+    assert 10 <= honest.time.min() < 12 and len(honest) == HONEST * 8
+    assert adversaries_in_mesh(run, 10) == 1
+    assert adversaries_in_mesh(run, 20) > 0.5
+    assert adversaries_in_mesh(run, 45) == 0
+
+
+# Floods: 10 adversaries at every node of a network that works. What happens from 5 s to 19 s, and after they left.
+
+
+def flooded(plan: attacks.Adversaries, world: mc.World, nodes: mc.Nodes, whole: int = 22) -> mc.Run:
+    """From `whole` seconds on everything arrives again."""
+    world.attack(plan)
+    world.bootstrap(nodes, mc.overlay.random(8))
+    publish(world, nodes[20], start="5s")
+    run = world.run(whole + 8)
+    assert reached(run, 20, whole, whole + 6) == 1
+    return run
+
+
+def metered_world() -> tuple[mc.World, mc.Nodes]:
+    internet = mc.internet.uniform(("30ms", "70ms"))
+    world = mc.World(stack="collapsed", internet=internet)
+    nodes = world.add(HONEST, mc.Node(NO_GOSSIP))
+    nodes.subscribe("blocks")
+    return world, nodes
+
+
+def parts_sent(run: mc.Run, part: str, first: float, last: float) -> float:
+    """RPC parts of this kind that honest nodes sent in (first, last]."""
+    parts = run.metrics("libp2p_gossipsub_rpc_parts_total")
+    mine = parts[(parts["kind"] == part) & (parts["dir"] == "outbound")].set_index("time")["value"]
+    return float(mine[:last].iloc[-1] - mine[:first].iloc[-1])
+
+
+def test_ihave_spam_makes_others_ask_in_vain() -> None:
+    world, nodes = metered_world()
+    run = flooded(attacks.IHaveSpam(nodes, 10, ids=100, until="20s"), world, nodes)
+    ids = run.metrics("libp2p_gossipsub_gossip_ids_total")
+    asked = ids[ids["kind"] == "iwant"].set_index("time")["value"]
+    assert asked[20] - asked[5] > 10 * HONEST * 100 * 14  # all of what they were told, each second
+    assert asked.iloc[-1] == asked[21]
+
+
+def test_iwant_spam_makes_others_send_again() -> None:
+    received = []
+    for spam in (False, True):
+        world, nodes = metered_world()
+        kind = (
+            attacks.IWantSpam(nodes, 10, until="20s", ids=5)
+            if spam
+            else attacks.Sybil(nodes, 10, until="20s")
+        )
+        run = flooded(kind, world, nodes)
+        received.append(run.attacks.bytes_in.iloc[0])
+    assert received[1] > 2 * received[0]
+
+
+def test_graft_flood_makes_others_answer() -> None:
+    world, nodes = metered_world()
+    # Honest nodes whose meshes were full turned each other away, too, and keep to their backoff of a minute.
+    run = flooded(attacks.GraftFlood(nodes, 30, grafts=5, until="20s"), world, nodes, whole=85)
+    # A mesh takes 12 at most: the other 18 and more are answered with as many PRUNEs as they sent GRAFTs.
+    assert parts_sent(run, "prune", 5, 19) > 14 * HONEST * 18 * 5
+    assert parts_sent(run, "prune", 70, 93) < HONEST * 12
+
+
+@pytest.mark.parametrize("kind", attacks.INVALID_KINDS)
+def test_invalid_messages_are_refused_by_everybody(kind: str) -> None:
+    world, nodes = metered_world()
+    plan = attacks.InvalidFlood(nodes, 10, messages=3, size=200, kind=kind, until="20s")
+    run = flooded(plan, world, nodes)
+    refused = run.rejections
+    assert set(refused["from"]) == set(range(HONEST, HONEST + 10)) and set(refused.node) == set(range(HONEST))
+    assert len(refused[(refused.time > 5) & (refused.time <= 19)]) == 14 * 10 * 3 * HONEST
+    assert refused.time.max() < 20.1
+
+
+def test_a_partition_is_an_attack_too() -> None:
+    world, nodes = make_world()
+    attack = world.attack(attacks.Partition([nodes[:15]], at="10s", until="20s", effect="refuse"))
+    world.bootstrap(nodes, mc.overlay.random(8), redial="5s")
+    publish(world, nodes[20], start="5s")
+    run = world.run("60s")
+    assert len(attack.nodes) == 0
+    assert reached(run, 20, 5, 9) == 1
+    assert reached(run, 20, 11, 19) == pytest.approx(14 / 29)
+    assert reached(run, 20, 40, 59) == 1
+    assert set(run.events.name) == {"attack", "partition", "heal"}
+
+
+def test_several_attacks_at_once_and_what_they_cost() -> None:
+    world, nodes = make_world()
+    world.attack(attacks.Eclipse(nodes[0], 40, until="20s"))
+    world.attack(attacks.FreeRide(nodes, 4, connections=10, mesh=3, addresses=2, at="5s"))
+    world.attack(attacks.Partition([nodes[:3]], at="25s"))
+    surround_passive_target(world, nodes)
+    publish(world, nodes[20])
+    run = world.run("30s")
+    table = run.attacks
+    assert list(table.attack) == ["eclipse", "free ride", "partition"]
+    assert list(table.identities) == [40, 4, 0]
+    assert list(table.addresses) == [40, 2, 0]
+    assert list(table.connections) == [40, 40, 0]
+    assert list(table.begins) == [0, 5, 25]
+    assert table.ends[1] == 20 and table.ends[2:].isna().all()
+    # Riders hear of every message from each mesh peer, and say next to nothing.
+    assert table.bytes_in[2] > 2 * table.bytes_out[2] > 0
+    assert table.bytes_in[3] == table.bytes_out[3] == 0
+    assert run.nodes.attack.value_counts().to_dict() == {0: HONEST, 1: 40, 2: 4}
+
+
+def test_runs_without_attacks_have_an_empty_table() -> None:
+    world, _ = make_world()
+    run = world.run("1s")
+    assert run.attacks.empty and list(run.attacks.columns)[:2] == ["attack", "begins"]
+    assert (run.nodes.attack == 0).all()
+
+
+MORE_NONSENSE: list[tuple[type[attacks.Plan], dict[str, Any], str]] = [
+    (attacks.Degrade, dict(drop=-0.1), "drop must be a share from 0 to 1, not -0.1"),
+    (attacks.Sybil, dict(drop=1.5), "drop must be a share from 0 to 1, not 1.5"),
+    (attacks.Sybil, dict(drop="half"), "drop must be a share from 0 to 1, not 'half'"),
+    (attacks.Censor, dict(authors=3), "authors must be nodes of the world, at least one, not 3"),
+    (attacks.CovertFlash, dict(joins="3min"), "at must be later than joins ('3min'), not '2min'"),
+    (attacks.Dawn, dict(overlay=8), "overlay must be an overlay such as mesocosm.overlay.random(20), not 8"),
+    (
+        attacks.Dawn,
+        dict(overlay=mc.overlay.ring(), at="20s"),
+        "dawn must be later than at ('20s'), not '10s'",
+    ),
+    (attacks.FreeRide, dict(mesh=0), "mesh must be a whole number of at least 1, not 0"),
+    (attacks.SlowValidation, dict(delay=0), "delay must be longer than zero, not 0"),
+    (attacks.IHaveSpam, dict(ids=0), "ids must be a whole number of at least 1, not 0"),
+    (attacks.IHaveSpam, dict(every=0), "every must be longer than zero, not 0"),
+    (attacks.IWantSpam, dict(ids=10**9), "ids must be at most 100000, not 1000000000"),
+    (attacks.GraftFlood, dict(grafts=True), "grafts must be a whole number of at least 1, not True"),
+    (attacks.InvalidFlood, dict(kind="rude"), "kind must be one of signature, unsigned, not 'rude'"),
+    (attacks.InvalidFlood, dict(size="1GiB"), "size must be at most 10MiB, not '1GiB'"),
+    (attacks.InvalidFlood, dict(size="big"), "size: expected a size such as"),
+]
+
+
+@pytest.mark.parametrize("plan,change,error", MORE_NONSENSE)
+def test_each_attack_refuses_nonsense(plan: type[attacks.Plan], change: dict[str, Any], error: str) -> None:
+    _, nodes = make_world()
+    with pytest.raises(ConfigError) as refused:
+        plan(**{"target": nodes, "sybils": 10, **change})
+    assert str(refused.value).startswith(f"{plan.__name__}: {error}")
+
+
+def test_partitions_refuse_nonsense() -> None:
+    world, nodes = make_world()
+    with pytest.raises(ConfigError, match="Partition: effect must be one of blackhole, refuse, not 'slow'"):
+        attacks.Partition([nodes[:3]], effect="slow")
+    with pytest.raises(ConfigError, match="Partition: groups must be a list of groups of nodes"):
+        attacks.Partition([])
+    with pytest.raises(ConfigError, match="Partition: a node is in two groups"):
+        world.attack(attacks.Partition([nodes[:3], nodes[2:5]]))
+
+
+def test_adversaries_on_real_sockets() -> None:
+    world = mc.World(backend="real", metrics_every=None)
+    nodes = world.add(3, mc.Node(NO_GOSSIP))
+    nodes.subscribe("blocks")
+    for plan in (attacks.Sybil(nodes, 2, addresses=1), attacks.Partition([nodes[:1]])):
+        with pytest.raises(ConfigError, match="only simulated paths can be cut|have one address already"):
+            world.attack(plan)
+    world.attack(attacks.Sybil(nodes, 2, drop=0.0, within="100ms", until="3s"))
+    world.at("2s", lambda: nodes[0].publish("blocks", b"by way of adversaries"))
+    run = world.run("4s")
+    assert reached(run, 0, 0, 3) == 1
+    assert set(run.deliveries["from"]) | set(run.duplicates["from"]) >= {3, 4}
+    assert run.attacks.connections[1] == 6 and run.attacks.ends[1] < 3.5

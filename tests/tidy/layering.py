@@ -56,7 +56,7 @@ ALLOWED: dict[str, list[str]] = {
     "sim/run": [*NODE, "stack/asio", "stack/scrape", "sim"],
     "attacks/wire": STACK,
     "attacks/gossip": GOSSIP,
-    "attacks/degrade": [*GOSSIP, "attacks/gossip"],
+    "attacks": [*GOSSIP, "attacks/gossip"],
     "python": [*NODE, "stack/scrape", "stack/asio", "sim", "attacks"],
 }
 # Each outside library has one place.
