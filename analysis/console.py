@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from rich import box
@@ -32,4 +32,15 @@ def print_rows(rows: Iterable[tuple[str, str]], title: str = "", file: IO[str] |
     table.add_column(justify="right", overflow="fold")
     for name, value in rows:
         table.add_row(escape(name), escape(value))
+    console.print(table)
+
+
+def print_table(rows: Sequence[tuple[str, ...]], title: str = "", file: IO[str] | None = None) -> None:
+    """Print a table whose first row is its heading; values to the right."""
+    console = Console(file=file, highlight=False)
+    table = Table(title=escape(title) or None, title_justify="left", title_style="bold", box=box.ROUNDED)
+    for number, heading in enumerate(rows[0]):
+        table.add_column(escape(heading), justify="right" if number else "left", overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
     console.print(table)

@@ -49,6 +49,15 @@ function(mesocosm_library name folder)
   endif()
 endfunction()
 
+# mesocosm_shown(NAMES...): whoever the _core module loads may call these libraries' functions. Calls among themselves stay
+# direct all the same: nobody takes their place.
+function(mesocosm_shown)
+  foreach(name ${ARGN})
+    set_target_properties(meso_${name} PROPERTIES CXX_VISIBILITY_PRESET default)
+    target_compile_options(meso_${name} PRIVATE -fno-semantic-interposition)
+  endforeach()
+endfunction()
+
 # mesocosm_tests(NAME FOLDER deps...): one Catch2 program from every .cc file in FOLDER, known to ctest by its cases' tags.
 function(mesocosm_tests name folder)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cc)

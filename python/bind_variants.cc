@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "python/bind.h"
+#include "python/plugins.h"
 #include "python/variant_view.h"
 #include "python/variants.h"
 
@@ -32,6 +33,8 @@ GossipSubVariants& variants() {
 
 void bind_variants(py::module_& module) {
   module.def("variants", &list_variants);
+  module.attr("variant_abi") = kVariantAbi;
+  module.def("load_variants", &load_variants);
   bind_variant_view(module);
 }
 

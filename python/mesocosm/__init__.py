@@ -8,6 +8,7 @@ from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import FloodSub, GossipSub, Node, RandomSub
+from .plugins import build_variant, load_variants
 from .score import PeerScore, TopicScore, score_decay
 from .script import main
 from .variant import Variant, variants
@@ -33,10 +34,12 @@ __all__ = [
     "World",
     "__version__",
     "attacks",
+    "build_variant",
     "compare",
     "internet",
     "keys",
     "load",
+    "load_variants",
     "main",
     "overlay",
     "real",

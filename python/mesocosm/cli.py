@@ -22,7 +22,7 @@ from .analysis import console as _console
 from .analysis.report import write_report
 from .errors import ConfigError, RunError
 from .node_commands import node
-from .variant import variants as _variants
+from .variant_commands import build_variant, compare, variants
 
 __all__ = ["EXIT_INTERRUPTED", "EXIT_REFUSED", "fail", "guarded", "main", "print_summary", "write_report"]
 
@@ -130,18 +130,8 @@ def reproduce(
     return reproduce_command.run(keys, size, Path(out), processes, allow_known)
 
 
-commands.add_command(node)
-
-
-@commands.command()
-def variants() -> None:
-    """List the variants of GossipSub by name; drafts with their date."""
-    rows = []
-    for name, row in _variants().iterrows():
-        numbers = ", ".join(f"{key}={value:g}" for key, value in row["settings"].items())
-        draft = f" Draft of {row['draft']}." if row["draft"] else ""
-        rows.append((str(name), row["summary"] + draft + (f" Settings: {numbers}." if numbers else "")))
-    _console.print_rows(rows)
+for command in (node, variants, compare, build_variant):
+    commands.add_command(command)
 
 
 @commands.command()

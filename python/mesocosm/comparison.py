@@ -73,7 +73,7 @@ class Comparison:
                 panel.errorbar(
                     mean, row, xerr=None if np.isnan(half) else half, fmt="o", color="black", capsize=3
                 )
-            panel.set_title(measure.replace("_", " "), fontsize=9)
+            panel.set_title(_title(measure), fontsize=9)
             panel.tick_params(labelsize=8)
             panel.margins(y=0.3)
         panels[0].set_yticks(range(len(names)), names)
@@ -85,7 +85,7 @@ class Comparison:
     def rows(self) -> list[tuple[str, ...]]:
         """What a person reads: a heading, and a row a variant."""
         table = self.table
-        rows: list[tuple[str, ...]] = [("", *(measure.replace("_", " ") for measure in self.measures))]
+        rows: list[tuple[str, ...]] = [("", *map(_title, self.measures))]
         for name in table.index:
             cells = [(table.loc[name, (m, "mean")], table.loc[name, (m, "±")]) for m in self.measures]
             rows.append((str(name), *(_show(mean, half) for mean, half in cells)))
@@ -213,5 +213,14 @@ def _results(work: _Work, count: int, processes: int, visible: bool) -> list[dic
         _work = None
 
 
+def _title(measure: str) -> str:
+    unit = " (s)" if measure.startswith("latency") else " (bytes)" if measure.endswith("_per_node") else ""
+    return measure.replace("_", " ") + unit
+
+
 def _show(mean: float, half: float) -> str:
-    return f"{mean:.4g}" if np.isnan(half) else f"{mean:.4g} ± {half:.2g}"
+    return _number(mean) if np.isnan(half) else f"{_number(mean)} ± {_number(half, 2)}"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"

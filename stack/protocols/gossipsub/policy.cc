@@ -3,16 +3,10 @@
 #include <algorithm>
 
 #include "stack/protocols/gossipsub/core.h"
+#include "stack/protocols/gossipsub/sample.h"
 
 namespace mesocosm {
 namespace {
-
-// Keeps `count` of the peers, chosen evenly.
-void sample(Rng& rng, std::vector<PeerIndex>& peers, std::size_t count) {
-  if (peers.size() <= count) return;
-  for (std::size_t i = 0; i < count; ++i) std::swap(peers[i], peers[i + rng.below(peers.size() - i)]);
-  peers.resize(count);
-}
 
 // One look at one topic's mesh, step by step as the specification has it (v1.0 "Mesh Maintenance"; v1.1
 // "Outbound Mesh Quotas", "Heartbeat Maintenance", "Opportunistic Grafting").
@@ -35,7 +29,7 @@ class MeshKeeper {
   void fill() {
     if (mesh_.size() >= params_.d_low) return;
     std::vector<PeerIndex> candidates = this->candidates();
-    sample(core_.rng(), candidates, params_.d - mesh_.size());
+    sample_peers(core_.rng(), candidates, params_.d - mesh_.size());
     take(candidates);
   }
 
@@ -68,7 +62,7 @@ class MeshKeeper {
     if (have >= params_.d_out) return;
     std::vector<PeerIndex> candidates = this->candidates();
     std::erase_if(candidates, [&](PeerIndex peer) { return !core_.peer(peer).outbound; });
-    sample(core_.rng(), candidates, params_.d_out - have);
+    sample_peers(core_.rng(), candidates, params_.d_out - have);
     take(candidates);
   }
 
@@ -81,7 +75,7 @@ class MeshKeeper {
     if (median >= params_.thresholds.opportunistic_graft) return;
     std::vector<PeerIndex> candidates = this->candidates();
     std::erase_if(candidates, [&](PeerIndex peer) { return core_.score(peer) <= median; });
-    sample(core_.rng(), candidates, params_.opportunistic_graft_peers);
+    sample_peers(core_.rng(), candidates, params_.opportunistic_graft_peers);
     take(candidates);
   }
 
@@ -132,7 +126,7 @@ void GossipSubPolicy::choose_mesh(GossipSubCore& core, TopicIndex topic, Time no
 void GossipSubPolicy::choose_gossip(GossipSubCore& core, TopicIndex, std::vector<PeerIndex>& peers) {
   const auto share =
       static_cast<std::size_t>(core.params().gossip_factor * static_cast<double>(peers.size()));
-  sample(core.rng(), peers, std::max<std::size_t>(core.params().d_lazy, share));
+  sample_peers(core.rng(), peers, std::max<std::size_t>(core.params().d_lazy, share));
 }
 
 double GossipSubPolicy::score(GossipSubCore& core, PeerIndex peer) {

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "stack/base/result.h"
@@ -53,11 +54,17 @@ struct GossipSubVariant {
   std::function<std::unique_ptr<GossipSubPolicy>(const VariantSettings&)> policy = {};
 };
 
-// For policies that need no settings.
+// For policies that are made of their settings, or of nothing.
 template <class Policy>
 auto policy_maker() {
-  return
-      [](const VariantSettings&) -> std::unique_ptr<GossipSubPolicy> { return std::make_unique<Policy>(); };
+  return [](const VariantSettings& settings) -> std::unique_ptr<GossipSubPolicy> {
+    if constexpr (std::is_constructible_v<Policy, const VariantSettings&>) {
+      return std::make_unique<Policy>(settings);
+    } else {
+      static_cast<void>(settings);
+      return std::make_unique<Policy>();
+    }
+  };
 }
 
 class GossipSubVariants {
