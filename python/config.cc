@@ -144,6 +144,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.unsubscribe_backoff = duration(config, "unsubscribe_backoff_ns");
   params.flood_publish = get<bool>(config, "flood_publish");
   params.peer_exchange = get<bool>(config, "peer_exchange");
+  params.idontwant_threshold = get<std::uint32_t>(config, "idontwant_threshold");
   const bool sign = get<bool>(config, "strict_sign");
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = sign ? MessageIdKind::from_seqno : MessageIdKind::content_hash;

@@ -18,7 +18,7 @@ Size = str | int
 SECURITIES = ("noise", "tls")
 TRANSPORTS = ("tcp", "ws")
 _SIGNING = ("strict-sign", "strict-no-sign")
-GOSSIPSUB_VERSIONS = ("1.0", "1.1")
+GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2")
 
 
 class PubSub:
@@ -38,9 +38,9 @@ class GossipSub(PubSub):
     seconds. The first heartbeat comes at a random time within one `heartbeat` after `heartbeat_delay`. Each
     `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
-    `version` is the latest that the node speaks, "1.0" or "1.1"; with "1.0" there are no scores, and `D_out`, `D_score`,
-    `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
-    (docs/gossipsub.md).
+    `version` is the latest that the node speaks, "1.0", "1.1" or "1.2"; with "1.0" there are no scores, and `D_out`,
+    `D_score`, `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
+    (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on.
     """
 
     version: str = "1.1"
@@ -63,6 +63,7 @@ class GossipSub(PubSub):
     peer_exchange: bool = False
     opportunistic_graft_ticks: int = 60
     opportunistic_graft_peers: int = 2
+    idontwant_threshold: Size = 1024
     score: PeerScore | None = None  # None: peers are not scored
     signing: str = "strict-sign"
     max_message: Size = "1MiB"
@@ -133,6 +134,7 @@ class GossipSub(PubSub):
             "unsubscribe_backoff_ns": duration_ns(self.unsubscribe_backoff),
             "flood_publish": bool(self.flood_publish),
             "peer_exchange": bool(self.peer_exchange),
+            "idontwant_threshold": size_bytes(self.idontwant_threshold),
             "opportunistic_graft_ticks": self.opportunistic_graft_ticks,
             "opportunistic_graft_peers": self.opportunistic_graft_peers,
             "score": self.score.to_config() if self.score else None,

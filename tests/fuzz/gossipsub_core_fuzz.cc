@@ -78,6 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   params.max_ihave_length = 4;
   std::size_t at = 0;
   const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
+  params.idontwant_threshold = 2;
+  params.max_idontwant_messages = 3;
   params.flood_publish = (next() & 1) != 0;
   params.version = static_cast<PeerKind>(next() % 6);
 
@@ -112,8 +114,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       case 4: {  // the honest two meet
         if (a.other != kNoPeer) break;
-        a.other = a.core.on_peer_added(b.core.self(), PeerKind::gossipsub_11, who == 0, now);
-        b.other = b.core.on_peer_added(a.core.self(), PeerKind::gossipsub_11, who == 1, now);
+        a.other = a.core.on_peer_added(b.core.self(), params.version, who == 0, now);
+        b.other = b.core.on_peer_added(a.core.self(), params.version, who == 1, now);
         break;
       }
       case 5: {  // and part
@@ -183,6 +185,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const ByteView ids[] = {id.bytes()};
             std::span<const ByteView> rest = ids;
             parts.push_back(make_iwant(rest));
+            break;
+          }
+          case 6: {  // wants nothing of what there will be
+            const RpcPart message = make_message(name, as_bytes("m" + std::to_string(form >> 4)));
+            parts.push_back(
+                make_idontwant(message_id(*decode_message(message), MessageIdKind::content_hash).bytes()));
+            parts.push_back(make_idontwant(raw));
             break;
           }
           default:

@@ -42,6 +42,7 @@ bool look_into(const RpcPart& part) {
       return fine;
     }
     case PartKind::iwant:
+    case PartKind::idontwant:
       return decode_iwant(part.body()).has_value();
     case PartKind::graft:
       return decode_graft(part.body()).has_value();

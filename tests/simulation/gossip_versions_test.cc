@@ -53,7 +53,11 @@ Outcome run(const GossipSubParams& params, StackKind stack, std::size_t payload)
     outcome.sum.messages_received += c.messages_received;
     outcome.sum.ihave_sent += c.ihave_sent;
     outcome.sum.grafts_sent += c.grafts_sent;
+    outcome.sum.idontwant_sent += c.idontwant_sent;
+    outcome.sum.idontwant_received += c.idontwant_received;
+    outcome.sum.withheld += c.withheld;
     outcome.traffic.bytes_sent += t.bytes_sent;
+    outcome.traffic.messages_cancelled += t.messages_cancelled;
     outcome.traffic.streams_reset += t.streams_reset;
   }
   CHECK(outcome.sum.messages_received == outcome.sum.messages_sent);  // nothing is under way any more
@@ -89,4 +93,20 @@ TEST_CASE("v1.0, floodsub and randomsub deliver everything", "[gossipsub][versio
   CHECK(random.sum.messages_sent < flood.sum.messages_sent);
   // Nobody sends more than ten copies.
   CHECK(random.sum.messages_sent <= kMessages * kNodes * 10);
+}
+
+TEST_CASE("v1.2 needs fewer copies of 128 KiB than v1.1", "[gossipsub][versions]") {
+  const StackKind stack = GENERATE(StackKind::full, StackKind::collapsed);
+  GossipSubParams params;
+  params.flood_publish = false;
+  const Outcome before = run(params, stack, 128 << 10);
+  CHECK(before.sum.idontwant_sent == 0);
+  CHECK(before.sum.withheld == 0);
+  params.version = PeerKind::gossipsub_12;
+  const Outcome after = run(params, stack, 128 << 10);
+  CHECK(after.sum.idontwant_received == after.sum.idontwant_sent);
+  CHECK(after.sum.withheld > 0);
+  CHECK(after.sum.messages_sent < before.sum.messages_sent);
+  // 1,732 of 2,761 when this was written: what is under way when an IDONTWANT arrives still comes.
+  CHECK(10 * after.sum.duplicates < 7 * before.sum.duplicates);
 }

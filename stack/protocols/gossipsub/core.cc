@@ -38,6 +38,9 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
       policy_(own_policy_ != nullptr ? own_policy_.get() : &specification()),
       score_(params_.score != nullptr ? std::make_unique<PeerScore>(params_.score) : nullptr),
       cache_(params.seen_ttl, params.history, params.history_gossip),
+      unwanted_(params_.version < PeerKind::gossipsub_12
+                    ? nullptr
+                    : std::make_unique<UnwantedMessages>(rng.fork("idontwant").next())),
       next_seqno_(identity.first_seqno) {
   MC_ASSERT(params.validate().has_value());
   MC_ASSERT(params.signature_policy == SignaturePolicy::strict_no_sign || identity.key != nullptr);
@@ -81,6 +84,7 @@ void GossipSubCore::on_peer_removed(PeerIndex index) {
     release_if_unused(topic);
   }
   cache_.forget_peer(index);
+  if (unwanted_ != nullptr) unwanted_->forget_peer(index);
   if (peers_[index].direct || no_mesh(peers_[index])) --push_always_;
   peers_[index] = {};
   free_peers_.push_back(index);
@@ -264,6 +268,9 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   if (!policy_->on_rpc(*this, from, rpc, now)) return {};
   bool ihave_seen = false;     // in this RPC
   bool ihave_allowed = false;  // and within the heartbeat's limit
+  bool idontwant_seen = false;
+  bool idontwant_allowed = false;
+  std::size_t idontwant_heard = 0;  // ids
   wanted_.clear();
   for (const RpcPart& part : rpc) {
     switch (part.kind) {
@@ -295,6 +302,15 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
         ++counters_.iwant_received;
         if (auto valid = decode_iwant(part.body()); !valid) return valid;
         on_iwant(from, part);
+        break;
+      }
+      case PartKind::idontwant: {
+        ++counters_.idontwant_received;
+        if (auto valid = decode_iwant(part.body()); !valid) return valid;
+        if (unwanted_ == nullptr) break;
+        if (!idontwant_seen) idontwant_allowed = unwanted_->admit(from, params_.max_idontwant_messages);
+        idontwant_seen = true;
+        if (idontwant_allowed) on_idontwant(from, part, idontwant_heard);
         break;
       }
       case PartKind::graft: {
@@ -362,6 +378,7 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
     return reject(from, *message, hash, ErrorCode::authentication);
   }
   cache_.add_seen(hash, id.bytes(), now);
+  if (message->data.size() >= params_.idontwant_threshold) send_idontwant(topic, id, from);
   MessageValidator* validator = topics_[topic].validator;
   switch (validator == nullptr ? Validation::accept : validator->validate(*message, peers_[from].id)) {
     case Validation::accept:
@@ -430,6 +447,7 @@ void GossipSubCore::forward(const OutgoingMessage& message, const RpcPart& part,
   std::erase_if(scratch_, [&](PeerIndex peer) {
     return peer == message.from || (!author.empty() && equal(peers_[peer].id.bytes(), author));
   });
+  if (unwanted_ != nullptr && !unwanted_->empty()) withhold(message);
   push(message, part, scratch_);
 }
 
@@ -574,6 +592,49 @@ void GossipSubCore::on_iwant(PeerIndex from, const RpcPart& iwant) {
     ++counters_.iwant_served;
     const auto message = decode_message(entry->message);
     send_message({&from, 1}, entry->message, message->data.size());
+    return true;
+  });
+}
+
+// Of a message that is not relayed yet it is remembered; of one that was, it can only be taken back out of the queue.
+void GossipSubCore::on_idontwant(PeerIndex from, const RpcPart& idontwant, std::size_t& heard) {
+  each_id(idontwant, [&](ByteView id) {
+    if (++heard > params_.max_idontwant_length) return false;
+    if (id.size() > MessageId::kMaxSize || id.empty()) return true;
+    const std::uint64_t hash = hash64(id);
+    const MessageCache::Entry* entry = cache_.get(hash, id);
+    if (entry == nullptr) {
+      unwanted_->add(from, hash, ticks_ + params_.idontwant_ttl);
+    } else if (actions_.cancel(from, entry->message)) {
+      const std::size_t payload = decode_message(entry->message)->data.size();
+      --counters_.messages_sent;
+      counters_.payload_sent -= payload;
+      ++counters_.withheld;
+      note(Event::withheld, from, entry->topic, hash, payload);
+    }
+    return true;
+  });
+}
+
+// Told before the application judges the message, for what that takes is time in which copies come; but after its
+// signature was found good, or a forger could make us refuse the true one.
+void GossipSubCore::send_idontwant(TopicIndex index, const MessageId& id, PeerIndex but) {
+  if (unwanted_ == nullptr) return;
+  RpcPart part;
+  for (PeerIndex peer : topics_[index].mesh) {
+    if (peer == but || peers_[peer].kind < PeerKind::gossipsub_12) continue;
+    if (part.bytes.empty()) part = make_idontwant(id.bytes());
+    ++counters_.idontwant_sent;
+    actions_.send(peer, part);
+  }
+}
+
+// From those in scratch_ who said that they do not want it.
+void GossipSubCore::withhold(const OutgoingMessage& message) {
+  std::erase_if(scratch_, [&](PeerIndex peer) {
+    if (!unwanted_->take(peer, message.hash)) return false;
+    ++counters_.withheld;
+    note(Event::withheld, peer, message.topic, message.hash, message.payload);
     return true;
   });
 }
@@ -806,6 +867,7 @@ void GossipSubCore::on_heartbeat(Time now) {
   advance_score(now);
   policy_->on_heartbeat(*this, now);
   cache_.expire(now);
+  if (unwanted_ != nullptr) unwanted_->on_heartbeat(ticks_);
   for (Peer& peer : peers_) {
     peer.ihave_rpcs = 0;
     peer.asked = 0;
@@ -882,7 +944,9 @@ std::size_t GossipSubCore::memory() const {
                       direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
                       topic_hashes_.capacity() * sizeof(std::uint64_t) +
                       scratch_.capacity() * sizeof(PeerIndex) + wanted_.capacity() * sizeof(Wanted) +
-                      cache_.memory() + (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
+                      cache_.memory() +
+                      (unwanted_ == nullptr ? 0 : sizeof(UnwantedMessages) + unwanted_->memory()) +
+                      (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
   for (const Topic& topic : topics_) {
     bytes += topic.name.size() + topic.peers.memory() + topic.mesh.memory() + topic.fanout.memory() +
              topic.backoffs.capacity() * sizeof(Backoff);

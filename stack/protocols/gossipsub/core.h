@@ -38,6 +38,7 @@
 #include "stack/protocols/gossipsub/policy.h"
 #include "stack/protocols/gossipsub/rpc.h"
 #include "stack/protocols/gossipsub/score.h"
+#include "stack/protocols/gossipsub/unwanted.h"
 #include "stack/wire/peer_id.h"
 
 namespace mesocosm {
@@ -75,6 +76,7 @@ struct GossipSubEvent {
     pruned,        // peer, topic: it was, and is no longer
     ihave_sent,    // peer, value: ids, topic
     iwant_sent,    // peer, value: ids
+    withheld,      // peer, subject, value: payload bytes, topic: not sent to it because of its IDONTWANT
   };
   Kind kind;
   PeerIndex peer = kNoPeer;
@@ -93,6 +95,8 @@ class GossipSubActions {
   virtual void send_each(std::span<const PeerIndex> to, const RpcPart& part) {
     for (PeerIndex peer : to) send(peer, part);
   }
+  // The message need not be sent to the peer if it waits yet; whether it did.
+  virtual bool cancel(PeerIndex, const RpcPart&) { return false; }
   // A message for the application, in a topic that is subscribed to; `from` handed it to us.
   virtual void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) = 0;
   // Please connect to the peer; the envelope, if there is one, is not verified yet.
@@ -134,6 +138,9 @@ struct GossipSubCounters {
   std::uint64_t iwant_ids_sent = 0;
   std::uint64_t iwant_served = 0;   // messages sent because they were asked for
   std::uint64_t iwant_refused = 0;  // asked for too often
+  std::uint64_t idontwant_sent = 0;
+  std::uint64_t idontwant_received = 0;
+  std::uint64_t withheld = 0;  // messages that were not sent because of an IDONTWANT
   std::uint64_t grafts_sent = 0;
   std::uint64_t grafts_received = 0;
   std::uint64_t grafts_refused = 0;  // answered with a PRUNE
@@ -271,6 +278,9 @@ class GossipSubCore {
   void collect_wanted(PeerIndex from, const RpcPart& ihave, ByteView topic);
   void send_iwant(PeerIndex to);
   void on_iwant(PeerIndex from, const RpcPart& iwant);
+  void on_idontwant(PeerIndex from, const RpcPart& idontwant, std::size_t& heard);
+  void send_idontwant(TopicIndex topic, const MessageId& id, PeerIndex but);
+  void withhold(const OutgoingMessage& message);
 
   void maintain_mesh(TopicIndex topic, Time now);
   void maintain_fanout(TopicIndex topic, Time now);
@@ -314,6 +324,7 @@ class GossipSubCore {
   std::vector<std::uint64_t> topic_hashes_;  // of the names, slot by slot, for finding them
   mutable TopicIndex last_topic_ = 0;  // found last: most messages are in the same topic as the one before
   MessageCache cache_;
+  std::unique_ptr<UnwantedMessages> unwanted_;  // null before v1.2
   Time now_{};
   Time wake_at_ = Time::max();
   std::uint64_t ticks_ = 0;

@@ -264,8 +264,9 @@ std::size_t GossipSub::backlog() const {
 std::size_t GossipSub::memory() const {
   std::size_t bytes = core_.memory() + links_.capacity() * sizeof(std::unique_ptr<Link>) +
                       handlers_.capacity() * sizeof(GossipSubHandler*) +
-                      dirty_.capacity() * sizeof(PeerIndex) + retries_.capacity() * sizeof(Retry) +
-                      pending_.capacity() * sizeof(Pending) + parts_.capacity() * sizeof(RpcPart);
+                      (dirty_.capacity() + held_.capacity()) * sizeof(PeerIndex) +
+                      retries_.capacity() * sizeof(Retry) + pending_.capacity() * sizeof(Pending) +
+                      parts_.capacity() * sizeof(RpcPart);
   for (const auto& link : links_) {
     if (link == nullptr) continue;
     bytes += sizeof(Link) + (link->control.capacity() + link->messages.capacity()) * sizeof(RpcPart);
@@ -353,6 +354,7 @@ Error GossipSub::on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix
   if (auto decoded = decode_frame(frame, prefix, parts_); !decoded) return std::move(decoded.error());
   for (const RpcPart& part : parts_) metrics_.received.count(part.kind);
   auto done = core_.on_rpc(from, parts_, env_.clock.now());
+  warned_ = false;
   if (!pending_.empty()) hand_out_deliveries();
   if (parts_.capacity() > 64) {
     std::vector<RpcPart>().swap(parts_);
@@ -385,7 +387,8 @@ void GossipSub::send(PeerIndex to, const RpcPart& part) {
   Link& link = this->link(to);
   if (part.kind == PartKind::message) {
     if (!link.control.empty()) flush_control(link);  // what was said first arrives first
-    if (link.messages.empty() && link.can_write()) return write_message(link, part);
+    if (link.messages.empty() && !warned_ && link.can_write()) return write_message(link, part);
+    if (warned_) hold(to);
     if (link.messages.size() >= max_queued_messages_ && !link.messages.empty()) {
       link.messages.erase(link.messages.begin());
       ++traffic_.messages_dropped;
@@ -394,13 +397,18 @@ void GossipSub::send(PeerIndex to, const RpcPart& part) {
     link.messages.push_back(part);
     return;
   }
-  const bool gossip = part.kind == PartKind::ihave || part.kind == PartKind::iwant;
+  const bool gossip =
+      part.kind == PartKind::ihave || part.kind == PartKind::iwant || part.kind == PartKind::idontwant;
   if (link.control.size() >= (gossip ? kMaxWaitingGossip : kMaxWaitingControl)) {
     ++traffic_.control_dropped;
     metrics_.dropped_control.add();
     return;
   }
   link.control.push_back(part);
+  if (part.kind == PartKind::idontwant) {
+    warned_ = true;
+    return flush_control(link);
+  }
   if (link.dirty) return;
   link.dirty = true;
   dirty_.push_back(to);
@@ -414,6 +422,34 @@ void GossipSub::send_each(std::span<const PeerIndex> to, const RpcPart& part) {
     if (links_[peer] != nullptr) __builtin_prefetch(links_[peer]->stream.get());
   }
   for (PeerIndex peer : to) send(peer, part);
+}
+
+// IDONTWANT is worth most when all hear it before the first of the copies that we pass on fills our uplink. Connections
+// send what was written in a turn in the order of their first writes: so messages wait until these have been.
+void GossipSub::hold(PeerIndex peer) {
+  if (held_.empty()) env_.clock.defer(release_);
+  held_.push_back(peer);
+}
+
+void GossipSub::release() {
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    Link* link = held_[i] < links_.size() ? links_[held_[i]].get() : nullptr;
+    if (link != nullptr) write_waiting(*link);
+  }
+  held_.clear();
+}
+
+// What waits for several peers is one slice, and the core knows it by that.
+bool GossipSub::cancel(PeerIndex to, const RpcPart& message) {
+  if (to >= links_.size() || links_[to] == nullptr) return false;
+  std::vector<RpcPart>& waiting = links_[to]->messages;
+  const auto at = std::find_if(waiting.begin(), waiting.end(), [&](const RpcPart& part) {
+    return part.bytes.data() == message.bytes.data();
+  });
+  if (at == waiting.end()) return false;
+  waiting.erase(at);
+  ++traffic_.messages_cancelled;
+  return true;
 }
 
 void GossipSub::flush() {
@@ -537,6 +573,7 @@ void GossipSub::note(const GossipSubEvent& event) {
   };
   metrics_.count(event);
   log(event);
+  if (event.kind == GossipSubEvent::Kind::withheld) return;  // counted, not recorded
   env_.trace.record({.kind = kKinds[static_cast<std::size_t>(event.kind)],
                      .peer = event.peer == kNoPeer ? 0 : core_.peer(event.peer).hash,
                      .subject = event.subject,

@@ -57,9 +57,10 @@ struct GossipSubTraffic {
   std::uint64_t rpcs_received = 0;
   std::uint64_t bytes_sent = 0;  // of frames
   std::uint64_t bytes_received = 0;
-  std::uint64_t messages_dropped = 0;  // from full queues
-  std::uint64_t control_dropped = 0;   // IHAVE and IWANT for peers that take nothing
-  std::uint64_t streams_reset = 0;     // of peers that broke the protocol
+  std::uint64_t messages_dropped = 0;    // from full queues
+  std::uint64_t messages_cancelled = 0;  // while they waited, because the peer said IDONTWANT
+  std::uint64_t control_dropped = 0;     // IHAVE and IWANT for peers that take nothing
+  std::uint64_t streams_reset = 0;       // of peers that broke the protocol
 };
 
 class GossipSub final : public PubSub,
@@ -120,6 +121,7 @@ class GossipSub final : public PubSub,
   // GossipSubActions
   void send(PeerIndex to, const RpcPart& part) override;
   void send_each(std::span<const PeerIndex> to, const RpcPart& part) override;
+  bool cancel(PeerIndex to, const RpcPart& message) override;
   void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) override;
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;
@@ -138,6 +140,8 @@ class GossipSub final : public PubSub,
   void hand_out_deliveries();
   void log(const GossipSubEvent& event);
   void flush();
+  void hold(PeerIndex peer);
+  void release();
   void flush_control(Link& link);
   void write_message(Link& link, const RpcPart& part);
   void write_waiting(Link& link);
@@ -153,6 +157,8 @@ class GossipSub final : public PubSub,
   std::vector<std::unique_ptr<Link>> links_;  // by PeerIndex
   std::vector<GossipSubHandler*> handlers_;   // by TopicIndex; null: the trace is told, nobody else
   std::vector<PeerIndex> dirty_;              // links with control to send at the end of the turn
+  std::vector<PeerIndex> held_;  // links with messages to send after what was written in the turn
+  bool warned_ = false;          // IDONTWANT was said of the message at hand
   std::vector<Retry> retries_;
   std::vector<Pending> pending_;
   std::vector<RpcPart> parts_;  // of the RPC at hand
@@ -162,6 +168,7 @@ class GossipSub final : public PubSub,
   MemberTimer<&GossipSub::on_heartbeat> heartbeat_{*this};
   MemberTimer<&GossipSub::on_wake> wake_{*this};
   MemberTask<&GossipSub::flush> flush_{*this};
+  MemberTask<&GossipSub::release> release_{*this};
 };
 
 }  // namespace mesocosm

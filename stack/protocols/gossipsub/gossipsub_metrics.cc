@@ -16,6 +16,9 @@ GossipSubMetrics::GossipSubMetrics(Metrics& metrics)
           {"libp2p_gossipsub_messages_duplicate_total", "Messages that came again", {"topic"}})),
       duplicate_bytes_(
           metrics.counter({"libp2p_gossipsub_duplicate_bytes_total", "Payload of duplicates", {"topic"}})),
+      withheld_(metrics.counter({"libp2p_gossipsub_messages_withheld_total",
+                                 "Messages that a peer was not sent because of its IDONTWANT",
+                                 {"topic"}})),
       rejected_(metrics.counter({"libp2p_gossipsub_messages_rejected_total",
                                  "Messages that were refused, by why",
                                  {"topic", "error"}})),
@@ -53,7 +56,8 @@ GossipSubMetrics::GossipSubMetrics(Metrics& metrics)
 GossipSubTopicMetrics GossipSubMetrics::make(std::string_view topic) {
   return {subscriptions_.with({topic}),   mesh_peers_.with({topic}),      published_.with({topic}),
           delivered_.with({topic}),       delivered_bytes_.with({topic}), duplicates_.with({topic}),
-          duplicate_bytes_.with({topic}), grafts_.with({topic}),          prunes_.with({topic})};
+          duplicate_bytes_.with({topic}), withheld_.with({topic}),        grafts_.with({topic}),
+          prunes_.with({topic})};
 }
 
 GossipSubRpcMetrics GossipSubMetrics::make_rpcs(std::string_view direction) {
@@ -67,6 +71,7 @@ GossipSubRpcMetrics GossipSubMetrics::make_rpcs(std::string_view direction) {
   counter(PartKind::iwant, "iwant");
   counter(PartKind::graft, "graft");
   counter(PartKind::prune, "prune");
+  counter(PartKind::idontwant, "idontwant");
   counter(PartKind::other, "other");
   return made;
 }
@@ -103,6 +108,9 @@ void GossipSubMetrics::count(const GossipSubEvent& event) {
     case Kind::pruned:
       event.metrics->prunes.add();
       return event.metrics->mesh_peers.sub();
+    case Kind::withheld:
+      if (event.metrics != nullptr) event.metrics->withheld.add();  // else of a topic that we left
+      return;
     case Kind::ihave_sent:
       return ihave_ids_.add(event.value);
     case Kind::iwant_sent:

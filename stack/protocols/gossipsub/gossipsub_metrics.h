@@ -23,6 +23,7 @@ struct GossipSubTopicMetrics {
   Counter& delivered_bytes;
   Counter& duplicates;
   Counter& duplicate_bytes;
+  Counter& withheld;
   Counter& grafts;
   Counter& prunes;
 };
@@ -31,7 +32,7 @@ struct GossipSubTopicMetrics {
 struct GossipSubRpcMetrics {
   Counter& rpcs;
   Counter& bytes;
-  std::array<Counter*, 7> parts;  // by PartKind
+  std::array<Counter*, kPartKinds> parts;  // by PartKind
 
   void count(std::size_t size) {
     rpcs.add();
@@ -61,6 +62,7 @@ class GossipSubMetrics {
   Family<Counter>& delivered_bytes_;
   Family<Counter>& duplicates_;
   Family<Counter>& duplicate_bytes_;
+  Family<Counter>& withheld_;
   Family<Counter>& rejected_;
   Family<Counter>& grafts_;
   Family<Counter>& prunes_;

@@ -97,6 +97,9 @@ Result<> GossipSubParams::validate() const {
   if (max_ihave_length == 0) return bad("max_ihave_length", "0", "be at least 1");
   if (max_ihave_length > UINT16_MAX)
     return bad("max_ihave_length", show(max_ihave_length), "be at most 65535");
+  if (idontwant_ttl == 0) return bad("idontwant_ttl", "0", "be at least 1");
+  if (max_idontwant_messages >= UINT16_MAX)
+    return bad("max_idontwant_messages", show(max_idontwant_messages), "be at most 65534");
   if (max_nuisance == 0 || max_nuisance >= UINT16_MAX)
     return bad("max_nuisance", show(max_nuisance), "be between 1 and 65534");
   if (max_topics == 0) return bad("max_topics", "0", "be at least 1");

@@ -79,6 +79,12 @@ struct GossipSubParams {
   std::uint32_t max_ihave_length = 5000;   // ids asked of one peer in a heartbeat, and in one IHAVE
   std::uint32_t max_ihave_messages = 10;   // RPCs with IHAVE heard from one peer in a heartbeat
 
+  // IDONTWANT (v1.2).
+  std::uint32_t idontwant_threshold = 1024;     // bytes of payload from which on we say it
+  std::uint32_t idontwant_ttl = 3;              // heartbeats for which a peer's word is remembered
+  std::uint32_t max_idontwant_messages = 1000;  // RPCs with IDONTWANT heard from one peer in a heartbeat
+  std::uint32_t max_idontwant_length = 10;      // ids heard of one RPC
+
   // Publishing.
   bool flood_publish = true;  // our own messages go to every peer in the topic
   Duration fanout_ttl =

@@ -20,10 +20,11 @@ constexpr std::uint32_t kIHave = 1;
 constexpr std::uint32_t kIWant = 2;
 constexpr std::uint32_t kGraft = 3;
 constexpr std::uint32_t kPrune = 4;
+constexpr std::uint32_t kIDontWant = 5;
 // ControlIHave, ControlGraft, ControlPrune: the topic is 1
 constexpr std::uint32_t kTopic = 1;
 constexpr std::uint32_t kIHaveIds = 2;
-constexpr std::uint32_t kIWantIds = 1;
+constexpr std::uint32_t kIWantIds = 1;  // and those of IDONTWANT
 constexpr std::uint32_t kPrunePeers = 2;
 constexpr std::uint32_t kPruneBackoff = 3;
 // PeerInfo
@@ -92,6 +93,8 @@ std::uint32_t control_number(const RpcPart& part) {
       return kGraft;
     case PartKind::prune:
       return kPrune;
+    case PartKind::idontwant:
+      return kIDontWant;
     default:
       return part.field;
   }
@@ -120,6 +123,9 @@ Result<> decode_control(const Bytes& whole, ByteView control, std::vector<RpcPar
         break;
       case proto_bytes(kPrune):
         kind = PartKind::prune;
+        break;
+      case proto_bytes(kIDontWant):
+        kind = PartKind::idontwant;
         break;
       default:
         if (field.tag() != proto_bytes(field.tag() >> 3) || field.tag() >> 3 > kMaxControlField) continue;
@@ -337,6 +343,11 @@ RpcPart make_iwant(std::span<const ByteView>& ids, std::size_t limit) {
 RpcPart make_control(std::uint32_t field, Bytes body) {
   MC_ASSERT(field > kPrune && field <= kMaxControlField && body.size() <= kMaxControlRpc);
   return part(PartKind::other, std::move(body), field);
+}
+
+RpcPart make_idontwant(ByteView id) {
+  return part(PartKind::idontwant,
+              write(proto_bytes_size(kIWantIds, id.size()), [&](Pen& pen) { pen.field(kIWantIds, id); }));
 }
 
 Result<ByteView> decode_ihave(ByteView body) { return decode_topic(body, "rpc: ihave"); }

@@ -2,7 +2,7 @@
 // parts, and its wire form. A part keeps its encoded bytes: it is decoded when it is looked at, and one
 // encoding is shared by all peers that it goes to.
 //
-//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune*, other* } }
+//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune*, 5 idontwant*, other* } }
 //
 // A message is the only large part. It travels as an RPC of its own, whose frame (length prefix, field
 // header, message) is one slice. Where connections pass slices on, as in the collapsed transport, the
@@ -29,8 +29,10 @@ enum class PartKind : std::uint8_t {
   iwant,
   graft,
   prune,
+  idontwant,
   other,  // a control message that GossipSub does not have, and a variant may
 };
+inline constexpr std::size_t kPartKinds = 8;
 
 struct RpcPart {
   PartKind kind = PartKind::message;
@@ -95,14 +97,15 @@ Result<Prune> decode_prune(const Bytes& body, std::size_t max_peers);
 // one.
 RpcPart make_ihave(ByteView topic, std::span<const ByteView>& ids, std::size_t limit = kMaxControlRpc);
 RpcPart make_iwant(std::span<const ByteView>& ids, std::size_t limit = kMaxControlRpc);
+RpcPart make_idontwant(ByteView id);
 // A control message of a variant; the field's number is one that GossipSub does not use, and at most kMaxControlField.
 RpcPart make_control(std::uint32_t field, Bytes body);
 inline constexpr std::uint32_t kMaxControlField = 2047;  // numbers above are skipped when they come
 // Well-formed, and an IHAVE's topic (the last one, should there be several).
 Result<ByteView> decode_ihave(ByteView body);
-Result<> decode_iwant(ByteView body);
+Result<> decode_iwant(ByteView body);  // and an IDONTWANT, which has the same form
 
-// Calls f(ByteView id) for each id of an IHAVE or IWANT until it returns false.
+// Calls f(ByteView id) for each id of an IHAVE, IWANT or IDONTWANT until it returns false.
 template <class F>
 void each_id(const RpcPart& part, F&& f) {
   const std::uint32_t tag = proto_bytes(part.kind == PartKind::ihave ? 2 : 1);

@@ -10,6 +10,7 @@ namespace {
 
 void as_v10(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_10; }
 void as_v11(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_11; }
+void as_v12(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_12; }
 
 }  // namespace
 
@@ -36,6 +37,8 @@ GossipSubVariants::GossipSubVariants() {
   variants_.push_back({.name = "v1.1",
                        .summary = "The specification's choices, with the parameters as they are given.",
                        .adjust = &as_v11});
+  variants_.push_back(
+      {.name = "v1.2", .summary = "v1.1, and IDONTWANT for large messages.", .adjust = &as_v12});
 }
 
 Result<> GossipSubVariants::add(GossipSubVariant variant) {
