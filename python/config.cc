@@ -121,6 +121,13 @@ GossipSubPolicyFactory variant_from(const py::dict& config, GossipSubParams& par
   return [make = (*variant)->policy, settings] { return make(settings); };
 }
 
+MessageIdKind id_kind_from(const std::string& name) {
+  if (name == "from-seqno") return MessageIdKind::from_seqno;
+  if (name == "content") return MessageIdKind::content_hash;
+  if (name == "data") return MessageIdKind::data_hash;
+  throw ConfigError("GossipSub: message_id must be from-seqno, content or data, not '" + name + "'");
+}
+
 void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   GossipSubParams& params = node.gossipsub.emplace();
   params.version = version_from(get<std::string>(config, "version"));
@@ -147,8 +154,21 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.idontwant_threshold = get<std::uint32_t>(config, "idontwant_threshold");
   const bool sign = get<bool>(config, "strict_sign");
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
-  params.message_id = sign ? MessageIdKind::from_seqno : MessageIdKind::content_hash;
+  params.message_id = id_kind_from(get<std::string>(config, "message_id"));
   params.max_rpc = get<std::uint32_t>(config, "max_message");
+  params.iwant_followup = duration(config, "iwant_followup_ns");
+  params.max_ihave_length = get<std::uint32_t>(config, "max_ihave_length");
+  params.max_ihave_messages = get<std::uint32_t>(config, "max_ihave_messages");
+  params.iwant_retransmission = get<std::uint32_t>(config, "iwant_retransmission");
+  params.validation_delay = duration(config, "validation_delay_ns");
+  params.validation_queue = get<std::uint16_t>(config, "validation_queue");
+  params.topic_validation_queue = get<std::uint16_t>(config, "topic_validation_queue");
+  SubscriptionFilter filter;
+  filter.topics = get<std::vector<std::string>>(config, "topics");
+  filter.max_subscriptions_per_rpc = get<std::uint32_t>(config, "max_subscriptions_per_rpc");
+  if (!filter.topics.empty() || filter.max_subscriptions_per_rpc > 0) {
+    params.filter = std::make_shared<const SubscriptionFilter>(std::move(filter));
+  }
   const auto score = get<py::object>(config, "score");
   if (!score.is_none()) read_score(score.cast<py::dict>(), params);
   node.policy = variant_from(config, params);

@@ -19,6 +19,17 @@ SECURITIES = ("noise", "tls")
 TRANSPORTS = ("tcp", "ws")
 _SIGNING = ("strict-sign", "strict-no-sign")
 GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2")
+_MESSAGE_IDS = ("from-seqno", "content", "data")
+_COUNTS = (
+    "iwant_retransmission",
+    "max_ihave_length",
+    "max_ihave_messages",
+    "opportunistic_graft_ticks",
+    "opportunistic_graft_peers",
+    "validation_queue",
+    "topic_validation_queue",
+    "max_subscriptions_per_rpc",
+)
 
 
 class PubSub:
@@ -41,6 +52,16 @@ class GossipSub(PubSub):
     `version` is the latest that the node speaks, "1.0", "1.1" or "1.2"; with "1.0" there are no scores, and `D_out`,
     `D_score`, `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
     (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on.
+
+    iwant_retransmission, max_ihave_length, max_ihave_messages  how often one peer may ask for one message, how many ids
+                      it may be asked for in a heartbeat, and how many of its IHAVE are heard in one
+    iwant_followup    a peer that has not sent by then what it was asked for broke its promise, if peers are scored
+    validation_delay  every message takes so long to validate before it is delivered and forwarded, one after the other;
+                      at most `validation_queue` wait, of one topic `topic_validation_queue`, and the others are dropped
+    topics            an allow list: others are neither subscribed to nor heard of
+    max_subscriptions_per_rpc  an RPC with more is ignored
+    message_id        what makes messages the same: "from-seqno", "content" (topic and data, as in Ethereum) or "data"
+                      (as in Filecoin)
     """
 
     version: str = "1.1"
@@ -61,10 +82,20 @@ class GossipSub(PubSub):
     unsubscribe_backoff: Duration = "10s"
     flood_publish: bool = True
     peer_exchange: bool = False
+    iwant_retransmission: int = 3
+    max_ihave_length: int = 5000
+    max_ihave_messages: int = 10
+    iwant_followup: Duration = "3s"
     opportunistic_graft_ticks: int = 60
     opportunistic_graft_peers: int = 2
     idontwant_threshold: Size = 1024
     score: PeerScore | None = None  # None: peers are not scored
+    validation_delay: Duration = 0
+    validation_queue: int = 8192
+    topic_validation_queue: int = 1024
+    topics: Sequence[str] = field(default=(), hash=False)  # none: all
+    max_subscriptions_per_rpc: int = 0  # 0: no limit
+    message_id: str | None = None  # None: "from-seqno" where messages are signed, else "content"
     signing: str = "strict-sign"
     max_message: Size = "1MiB"
     # A name that `mesocosm.variants()` has, or a `mesocosm.Variant`: the class or an instance. None: the specification.
@@ -95,6 +126,30 @@ class GossipSub(PubSub):
         )
         return cls(**{**values, **changes})
 
+    @classmethod
+    def filecoin(cls, **changes: Any) -> GossipSub:
+        """Filecoin's parameters, as Lotus has them (filecoin-project/lotus, node/modules/lp2p/pubsub.go).
+
+        With the scores of PeerScore.filecoin(), for topics named "blocks" and "messages"; `score=` has others, or none.
+        """
+        values: dict[str, Any] = dict(
+            D=8,
+            D_lo=6,
+            D_hi=12,
+            D_score=6,
+            D_out=3,
+            D_lazy=12,
+            gossip_factor=0.1,
+            history_length=10,
+            iwant_followup="5s",
+            message_id="data",
+            max_subscriptions_per_rpc=100,
+            validation_queue=256,
+        )
+        if "score" not in changes:
+            values["score"] = PeerScore.filecoin()
+        return cls(**{**values, **changes})
+
     def to_config(self) -> dict[str, Any]:
         """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
         if self.signing not in _SIGNING:
@@ -112,6 +167,19 @@ class GossipSub(PubSub):
         hooks = None if self.variant is None else find_variant(self.variant, self.settings)
         if self.score is not None and not isinstance(self.score, PeerScore):
             raise ConfigError(f"GossipSub: score must be a PeerScore, not {type(self.score).__name__}")
+        if self.message_id is not None and self.message_id not in _MESSAGE_IDS:
+            raise ConfigError(
+                f"GossipSub: message_id must be one of {', '.join(_MESSAGE_IDS)}, not {self.message_id!r}"
+            )
+        if isinstance(self.topics, str) or not all(isinstance(topic, str) for topic in self.topics):
+            raise ConfigError(f"GossipSub: topics must be a list of names, not {self.topics!r}")
+        for name in _COUNTS:
+            value, most = getattr(self, name), 2**16 if name.endswith("validation_queue") else 2**32
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
+                raise ConfigError(
+                    f"GossipSub: {name} must be a whole number of at least 0 and below {most}, not {value!r}"
+                )
+        by_content = "content" if self.signing == "strict-no-sign" else "from-seqno"
         below = 2 if self.version == "1.0" else 1
         d_lo = self.D_lo if self.D_lo is not None else max(1, self.D - below)
         return {
@@ -137,6 +205,16 @@ class GossipSub(PubSub):
             "idontwant_threshold": size_bytes(self.idontwant_threshold),
             "opportunistic_graft_ticks": self.opportunistic_graft_ticks,
             "opportunistic_graft_peers": self.opportunistic_graft_peers,
+            "iwant_followup_ns": duration_ns(self.iwant_followup),
+            "max_ihave_length": self.max_ihave_length,
+            "max_ihave_messages": self.max_ihave_messages,
+            "iwant_retransmission": self.iwant_retransmission,
+            "validation_delay_ns": duration_ns(self.validation_delay),
+            "validation_queue": self.validation_queue,
+            "topic_validation_queue": self.topic_validation_queue,
+            "max_subscriptions_per_rpc": self.max_subscriptions_per_rpc,
+            "topics": list(self.topics),
+            "message_id": self.message_id or by_content,
             "score": self.score.to_config() if self.score else None,
             "strict_sign": self.signing == "strict-sign",
             "max_message": size_bytes(self.max_message),

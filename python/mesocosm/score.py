@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from . import _core
 from .errors import ConfigError
 from .units import Duration, duration_ns
 
+_ETHEREUM_TOPICS = (
+    "beacon_block",
+    "beacon_aggregate_and_proof",
+    "voluntary_exit",
+    "proposer_slashing",
+    "attester_slashing",
+)
 _TOPIC_DURATIONS = (
     "time_in_mesh_quantum",
     "mesh_message_deliveries_window",
@@ -107,6 +115,58 @@ class PeerScore:
     accept_px_threshold: float = 10
     opportunistic_graft_threshold: float = 20
 
+    @classmethod
+    def ethereum(
+        cls,
+        topics: Mapping[str, str] | None = None,
+        *,
+        validators: int = 1_000_000,
+        **changes: Any,
+    ) -> PeerScore:
+        """Ethereum's consensus layer, as Lighthouse scores it (gossipsub_scoring_parameters.rs) long after genesis.
+
+        `topics` maps your topics' names to those of Ethereum that they are scored as: "beacon_block",
+        "beacon_aggregate_and_proof", "beacon_attestation" (each subnet's), "voluntary_exit", "proposer_slashing" and
+        "attester_slashing"; None: these under their own names, with "beacon_attestation_0" to "..._63". `validators`:
+        active ones, of which the expected rates of messages follow. Raises ConfigError for others, and for too few.
+        """
+        if topics is None:
+            topics = {name: name for name in _ETHEREUM_TOPICS}
+            topics |= {f"beacon_attestation_{subnet}": "beacon_attestation" for subnet in range(64)}
+        return cls._preset(_core.ethereum_score(_pairs(topics), validators), changes)
+
+    @classmethod
+    def filecoin(cls, topics: Mapping[str, str] | None = None, **changes: Any) -> PeerScore:
+        """Filecoin, as Lotus scores it (node/modules/lp2p/pubsub.go); mesh deliveries are not scored, as there.
+
+        `topics` maps your topics' names to "blocks", "messages" or "drand"; None: these under their own names. Raises
+        ConfigError for others.
+        """
+        names = ("blocks", "messages", "drand")
+        topics = {name: name for name in names} if topics is None else topics
+        return cls._preset(_core.filecoin_score(_pairs(topics)), changes)
+
+    @classmethod
+    def hardening(
+        cls, topics: Mapping[str, str] | None = None, *, warmup: Duration = "30s", **changes: Any
+    ) -> PeerScore:
+        """The experiments of PL-TechRep-2020-001 (libp2p/gossipsub-hardening, 1k-attack-eclipse-net.json).
+
+        `topics` maps your topics' names to "blocks"; None: {"blocks": "blocks"}. Mesh deliveries count `warmup` later
+        than a minute after GRAFT, as the experiments' nodes have it. Raises ConfigError for others.
+        """
+        topics = {"blocks": "blocks"} if topics is None else topics
+        return cls._preset(_core.hardening_score(_pairs(topics), duration_ns(warmup)), changes)
+
+    @classmethod
+    def _preset(cls, values: dict[str, Any], changes: dict[str, Any]) -> PeerScore:
+        topics = {
+            name: TopicScore(**_timed(topic, _TOPIC_DURATIONS)) for name, topic in values["topics"].items()
+        }
+        numbers = _timed(values, ("decay_interval", "retain_score"))
+        given: dict[str, Any] = {**numbers, "topics": topics, **changes}
+        return cls(**given)
+
     def to_config(self) -> dict[str, Any]:
         """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
         config = _plain(self, "PeerScore", ("decay_interval", "retain_score"))
@@ -122,6 +182,18 @@ class PeerScore:
         config["topics"] = {name: topic.to_config() for name, topic in self.topics.items()}
         config["ip_colocation_whitelist"] = [str(text) for text in self.ip_colocation_whitelist]
         return config
+
+
+def _pairs(topics: Mapping[str, str]) -> list[tuple[str, str]]:
+    if not isinstance(topics, Mapping) or not all(
+        isinstance(name, str) for item in topics.items() for name in item
+    ):
+        raise ConfigError(f"PeerScore: topics must map names to names, not {topics!r}")
+    return list(topics.items())
+
+
+def _timed(values: dict[str, Any], durations: Sequence[str]) -> dict[str, Any]:
+    return {name: f"{value}ns" if name in durations else value for name, value in values.items()}
 
 
 def _plain(values: Any, owner: str, durations: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ipaddress
 import json
+import math
 import platform
 import signal
 import subprocess
@@ -575,6 +576,26 @@ class Nodes:
         else:
             length = size_bytes(size)  # type: ignore[arg-type]
             self.world._perform(lambda: core.publish_random(self.indices, topic, length))
+
+    def scores(self) -> pd.DataFrame:
+        """What each of them thinks of each of its peers now (docs/scoring.md), from the start of the run on.
+
+        Columns: node; peer (-1: none of the world's); score; and its weighted parts p1 (time in mesh), p2 (first
+        deliveries), p3 (mesh deliveries), p3b (mesh failures), p4 (invalid messages), p5 (the application's), p6
+        (addresses), p7 (misbehaviour). Without GossipSub(score=...) there are no rows.
+        """
+        if not self.world._started:
+            raise ConfigError("Nodes.scores: nodes have scores when the run has started")
+        return pd.DataFrame(_core.scores(self.world._core, self.indices))
+
+    def set_app_score(self, peers: Nodes, value: float) -> None:
+        """What they think of these peers as applications: P5 of their scores, times PeerScore.app_specific_weight."""
+        number = float(value)
+        if not math.isfinite(number):
+            raise ConfigError(f"Nodes.set_app_score: value must be a number, not {value!r}")
+        self.world._perform(
+            lambda: _core.set_app_score(self.world._core, self.indices, peers.indices, number)
+        )
 
     # --- coming and going: docs/churn.md
 

@@ -30,7 +30,11 @@ struct Node final : GossipSubActions {
   }
   void deliver(TopicIndex topic, const Message&, const MessageId&, PeerIndex from) override {
     MC_ASSERT(core.topic(topic).subscribed);
-    MC_ASSERT(!core.peer(from).id.empty());
+    MC_ASSERT(from == kNoPeer || !core.peer(from).id.empty());
+  }
+  void validate(TopicIndex topic, const Message&, const PeerId&, ValidationTicket ticket) override {
+    MC_ASSERT(core.topic(topic).subscribed);
+    tickets.push_back(ticket);
   }
   void connect(const PeerId& peer, const Bytes&) override { MC_ASSERT(peer != core.self()); }
   Bytes signed_record(const PeerId&) override { return {}; }
@@ -40,7 +44,31 @@ struct Node final : GossipSubActions {
   GossipSubCore core;
   PeerIndex other = kNoPeer;  // the other honest core
   std::deque<RpcPart>* outbox = nullptr;
+  std::vector<ValidationTicket> tickets;  // of all times
 };
+
+// Everything that can be scored, in two of the three topics.
+std::shared_ptr<const PeerScoreParams> scores() {
+  PeerScoreParams score;
+  for (const char* name : {"a", "b"}) {
+    TopicScoreParams topic;
+    topic.topic = name;
+    topic.time_in_mesh_weight = 1;
+    topic.first_message_deliveries_weight = 1;
+    topic.mesh_message_deliveries_weight = -1;
+    topic.mesh_message_deliveries_threshold = 2;
+    topic.mesh_message_deliveries_activation = 1s;
+    topic.mesh_failure_penalty_weight = -1;
+    topic.invalid_message_deliveries_weight = -1;
+    score.topics.push_back(topic);
+  }
+  score.ip_colocation_weight = -1;
+  score.ip_colocation_threshold = 1;
+  score.behaviour_penalty_weight = -1;
+  score.retain_score = 10s;
+  score.seen_ttl = 8s;
+  return std::make_shared<const PeerScoreParams>(std::move(score));
+}
 
 void check(const GossipSubCore& core) {
   for (TopicIndex i = 0; i < core.topic_slots(); ++i) {
@@ -57,6 +85,8 @@ void check(const GossipSubCore& core) {
   }
   MC_ASSERT(core.topic_slots() <= core.params().max_topics);
   MC_ASSERT(core.cache().message_count() <= core.cache().seen_count());
+  MC_ASSERT(core.validating() <= core.params().validation_queue);
+  if (core.peer_score() != nullptr) MC_ASSERT(core.peer_score()->known_peers() >= core.peer_count());
 }
 
 }  // namespace
@@ -80,7 +110,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
   params.idontwant_threshold = 2;
   params.max_idontwant_messages = 3;
-  params.flood_publish = (next() & 1) != 0;
+  const std::uint8_t options = next();
+  params.flood_publish = (options & 1) != 0;
+  if ((options & 2) != 0) {
+    params.score = scores();
+    params.thresholds = {.gossip = -2, .publish = -4, .graylist = -8, .opportunistic_graft = 1};
+    params.opportunistic_graft_ticks = 2;
+  }
+  params.validation_queue = 4;
+  params.topic_validation_queue = 3;
   params.version = static_cast<PeerKind>(next() % 6);
 
   std::array<std::deque<RpcPart>, 2> wires;
@@ -96,7 +134,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t who = op & 1;
     Node& node = *nodes[who];
     const char* topic = kTopics[next() % 3];
-    switch ((op >> 1) % 10) {
+    switch ((op >> 1) % 12) {
       case 0:
         node.core.subscribe(topic, now);
         break;
@@ -144,7 +182,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           liar = kNoPeer;
         } else {
           liar = node.core.on_peer_added(peer_id(static_cast<std::uint8_t>(10 + slot)),
-                                         static_cast<PeerKind>(next() % 6), (next() & 1) != 0, now);
+                                         static_cast<PeerKind>(next() % 6), (next() & 1) != 0, now,
+                                         IpAddress::v4(0xc6336400u + static_cast<std::uint32_t>(slot / 2)));
         }
         break;
       }
@@ -207,6 +246,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } else {
           node.core.remove_direct_peer(friendly);
         }
+        break;
+      }
+      case 10:
+        node.core.set_deferred(topic, (next() & 1) != 0);
+        break;
+      case 11: {  // a verdict, maybe not the first on that message
+        if (node.tickets.empty()) break;
+        const ValidationTicket ticket = node.tickets[next() % node.tickets.size()];
+        node.core.on_validated(ticket, static_cast<Validation>(next() % 3), now);
         break;
       }
     }

@@ -556,4 +556,42 @@ TEST_CASE("gossipsub driver: thirty hosts, everything everywhere, the same twice
   CHECK(run() == run());
 }
 
+TEST_CASE("gossipsub driver: a validator that takes its time", "[gossipsub]") {
+  struct Slow final : DeferredValidator {
+    void begin(const Message&, const PeerId&, ValidationHandle handle) override {
+      handles.push_back(handle);
+      if (at_once) handle.answer(Validation::accept);
+    }
+    bool at_once = false;
+    std::vector<ValidationHandle> handles;
+  } slow;
+  MemoryWorld world(10ms);
+  Gossiper a(world, 1);
+  auto b = std::make_unique<Gossiper>(world, 2);
+  a.subscribe("t");
+  b->subscribe("t");
+  b->gossip.set_deferred_validator("t", &slow);
+  a.meet(*b);
+  world.run_for(3s);
+  const auto published = [&](const char* data) {
+    CHECK(a.publish("t", data));
+    world.run_for(1s);
+    return b->inbox.payloads;
+  };
+  CHECK(published("one").empty());
+  REQUIRE(slow.handles.size() == 1);
+  world.turn([&] {
+    slow.handles[0].answer(Validation::accept);
+    slow.handles[0].answer(Validation::reject);  // too late
+  });
+  CHECK(b->inbox.payloads == std::vector<std::string>{"one"});
+  slow.at_once = true;
+  CHECK(published("two") == std::vector<std::string>{"one", "two"});
+  slow.at_once = false;
+  CHECK(published("three").size() == 2);
+  world.turn([&] { b.reset(); });
+  slow.handles.back().answer(Validation::accept);  // nobody is there any more
+  world.run_for(1s);
+}
+
 }  // namespace mesocosm

@@ -94,12 +94,16 @@ class Solo final : public GossipSubActions {
   }
   void note(const GossipSubEvent& event) override { events.push_back(event.kind); }
   void wake_at(Time when) override { wakes.push_back(when); }
+  void validate(TopicIndex, const Message&, const PeerId&, ValidationTicket ticket) override {
+    tickets.push_back(ticket);
+  }
 
   bool records = false;
   Time now{1h};
   std::uint64_t peers_made = 0;
   std::vector<Sent> sent;
   std::vector<std::string> delivered;
+  std::vector<ValidationTicket> tickets;
   std::vector<std::pair<PeerId, Bytes>> connects;
   std::vector<GossipSubEvent::Kind> events;
   std::vector<Time> wakes;

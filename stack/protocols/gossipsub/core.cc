@@ -172,7 +172,7 @@ void GossipSubCore::make_ours(Topic& topic) {
 void GossipSubCore::release_if_unused(TopicIndex index) {
   const Topic& topic = topics_[index];
   if (!topic.used || topic.subscribed || topic.validator != nullptr || !topic.peers.empty() ||
-      !topic.fanout.empty() || !topic.backoffs.empty()) {
+      !topic.fanout.empty() || !topic.backoffs.empty() || topic.deferred || topic.validating > 0) {
     return;
   }
   topics_[index] = {};
@@ -187,7 +187,21 @@ void GossipSubCore::set_validator(std::string_view name, MessageValidator* valid
   release_if_unused(index);
 }
 
+void GossipSubCore::set_deferred(std::string_view name, bool deferred) {
+  const TopicIndex index = intern(as_bytes(name), params_.max_topics);
+  if (index == kNoTopic) return;
+  topics_[index].deferred = deferred;
+  release_if_unused(index);
+}
+
+bool GossipSubCore::allows(ByteView topic) const {
+  if (params_.filter == nullptr || params_.filter->topics.empty()) return true;
+  const auto& topics = params_.filter->topics;
+  return std::find(topics.begin(), topics.end(), as_text(topic)) != topics.end();
+}
+
 TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
+  if (!allows(as_bytes(name))) return kNoTopic;
   now_ = now;
   const TopicIndex index = intern(as_bytes(name), params_.max_topics);
   if (index == kNoTopic || topics_[index].subscribed) return index;
@@ -240,6 +254,7 @@ void GossipSubCore::unsubscribe(std::string_view name, Time now) {
 // Peers may not fill the table: the last quarter is for our own topics.
 void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscription) {
   Peer& peer = peers_[from];
+  if (!allows(subscription.topic)) return;
   if (subscription.subscribe) {
     if (peer.subscriptions < params_.max_subscriptions_per_peer) {
       const TopicIndex index = intern(subscription.topic, params_.max_topics - params_.max_topics / 4);
@@ -261,9 +276,10 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   MC_ASSERT(usable(from));
   advance_score(now);
   now_ = now;
+  if (too_many_subscriptions(rpc)) return {};
   if (!peers_[from].direct && score(from) < params_.thresholds.graylist) {
     ++counters_.rpcs_graylisted;
-    return {};
+    return hear_subscriptions(from, rpc);
   }
   if (!policy_->on_rpc(*this, from, rpc, now)) return {};
   bool ihave_seen = false;     // in this RPC
@@ -338,6 +354,25 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   return {};
 }
 
+bool GossipSubCore::too_many_subscriptions(Rpc rpc) const {
+  if (params_.filter == nullptr || params_.filter->max_subscriptions_per_rpc == 0) return false;
+  return std::count_if(rpc.begin(), rpc.end(), [](const RpcPart& part) {
+           return part.kind == PartKind::subscription;
+         }) > params_.filter->max_subscriptions_per_rpc;
+}
+
+// All that is heard of a graylisted peer, lest we forget where it is when its score mends; so does go-libp2p-pubsub.
+Result<> GossipSubCore::hear_subscriptions(PeerIndex from, Rpc rpc) {
+  for (const RpcPart& part : rpc) {
+    if (part.kind != PartKind::subscription) continue;
+    const auto subscription = decode_subscription(part.body());
+    if (!subscription) return tl::unexpected(subscription.error());
+    on_subscription(from, *subscription);
+    if (auto borne = charge(from, 1); !borne) return borne;
+  }
+  return {};
+}
+
 // Nearly every call of a busy node ends at the duplicate's return, and nothing before it allocates.
 Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now) {
   const auto message = decode_message(part);
@@ -379,30 +414,111 @@ Result<> GossipSubCore::on_message(PeerIndex from, const RpcPart& part, Time now
   }
   cache_.add_seen(hash, id.bytes(), now);
   if (message->data.size() >= params_.idontwant_threshold) send_idontwant(topic, id, from);
-  MessageValidator* validator = topics_[topic].validator;
-  switch (validator == nullptr ? Validation::accept : validator->validate(*message, peers_[from].id)) {
-    case Validation::accept:
-      accept_message(topic, from, *message, id, hash);
-      break;
-    case Validation::reject:
-      return reject(from, *message, hash, ErrorCode::refused);
-    case Validation::ignore:
-      ++counters_.ignored;
-      break;
+  if (score_ != nullptr) score_->on_received(hash);
+  if (topics_[topic].deferred || params_.validation_delay > Duration::zero()) {
+    defer(topic, from, *message, id, hash);
+    return {};
   }
+  MessageValidator* validator = topics_[topic].validator;
+  const Validation verdict =
+      validator == nullptr ? Validation::accept : validator->validate(*message, peers_[from].id);
+  settle(verdict, topic, {.index = from, .hash = peers_[from].hash}, *message, id, hash);
   return {};
 }
 
-void GossipSubCore::accept_message(TopicIndex topic, PeerIndex from, const Message& message,
+void GossipSubCore::settle(Validation verdict, TopicIndex topic, const Sender& from, const Message& message,
+                           const MessageId& id, std::uint64_t hash) {
+  switch (verdict) {
+    case Validation::accept:
+      accept_message(topic, from, message, id, hash);
+      break;
+    case Validation::reject:  // who passes on what only our application refuses is not charged for it
+      ++counters_.rejected;
+      note(Event::rejected, from.index, topic, hash, static_cast<std::uint64_t>(ErrorCode::refused));
+      if (score_ != nullptr) score_->on_rejected(from.hash, topics_[topic].score_topic, hash);
+      if (from.index != kNoPeer) policy_->on_rejected(*this, from.index, ErrorCode::refused);
+      break;
+    case Validation::ignore:
+      ++counters_.ignored;
+      if (score_ != nullptr) score_->on_undecided(hash);
+      break;
+  }
+}
+
+void GossipSubCore::defer(TopicIndex index, PeerIndex from, const Message& message, const MessageId& id,
+                          std::uint64_t hash) {
+  Topic& topic = topics_[index];
+  if (validating() >= params_.validation_queue || topic.validating >= params_.topic_validation_queue) {
+    ++counters_.throttled;
+    note(Event::rejected, from, index, hash, static_cast<std::uint64_t>(ErrorCode::limit));
+    return;
+  }
+  if (deferred_ == nullptr) deferred_ = std::make_unique<Deferred>();
+  auto& [parked, free, settled, count] = *deferred_;
+  ++topic.validating;
+  std::uint32_t slot = static_cast<std::uint32_t>(parked.size());
+  if (free.empty()) {
+    parked.emplace_back();
+  } else {
+    slot = free.back();
+    free.pop_back();
+  }
+  const ValidationTicket ticket = ++count << 32 | slot;
+  parked[slot] = {.ticket = ticket,
+                  .since = now_,
+                  .topic = index,
+                  .from = from,
+                  .sender = peers_[from].id,
+                  .id = id,
+                  .part = *message.part};
+  if (score_ != nullptr) score_->on_validating(topic.score_topic, hash);
+  actions_.validate(index, message, peers_[from].id, ticket);
+}
+
+void GossipSubCore::on_validated(ValidationTicket ticket, Validation verdict, Time now) {
+  const auto slot = static_cast<std::uint32_t>(ticket);
+  if (deferred_ == nullptr || slot >= deferred_->parked.size()) return;
+  if (deferred_->parked[slot].ticket != ticket || ticket == 0) return;
+  now_ = now;
+  advance_score(now);
+  const Parked item = std::exchange(deferred_->parked[slot], {});
+  deferred_->free.push_back(slot);
+  deferred_->settled = item.part;  // until the driver has handed it out
+  const TopicIndex index = item.topic;
+  --topics_[index].validating;
+  const std::uint64_t hash = item.id.hash();
+  const auto message = decode_message(deferred_->settled);
+  MC_ASSERT(message.has_value());
+  if (!topics_[index].subscribed || !cache_.seen(hash, item.id.bytes())) verdict = Validation::ignore;
+  if (verdict == Validation::accept && topics_[index].validator != nullptr) {
+    verdict = topics_[index].validator->validate(*message, item.sender);
+  }
+  const bool here = usable(item.from) && peers_[item.from].id == item.sender;
+  settle(verdict, index, {.index = here ? item.from : kNoPeer, .hash = item.sender.hash()}, *message, item.id,
+         hash);
+  release_if_unused(index);
+}
+
+void GossipSubCore::give_up_deferred(Time now) {
+  deferred_->settled = {};
+  for (std::uint32_t slot = 0; slot < deferred_->parked.size(); ++slot) {
+    const Parked& item = deferred_->parked[slot];
+    if (item.ticket != 0 && now - item.since >= params_.seen_ttl) {
+      on_validated(item.ticket, Validation::ignore, now);
+    }
+  }
+}
+
+void GossipSubCore::accept_message(TopicIndex topic, const Sender& from, const Message& message,
                                    const MessageId& id, std::uint64_t hash) {
   cache_.put(hash, id.bytes(), *message.part, topic);
   ++counters_.delivered;
-  note(Event::delivered, from, topic, hash, message.data.size());
-  if (score_ != nullptr) score_->on_delivered(peers_[from].hash, topics_[topic].score_topic, hash);
-  policy_->on_delivered(*this, topic, from, hash);
-  actions_.deliver(topic, message, id, from);
+  note(Event::delivered, from.index, topic, hash, message.data.size());
+  if (score_ != nullptr) score_->on_delivered(from.hash, topics_[topic].score_topic, hash);
+  if (from.index != kNoPeer) policy_->on_delivered(*this, topic, from.index, hash);
+  actions_.deliver(topic, message, id, from.index);
   const OutgoingMessage outgoing{
-      .topic = topic, .hash = hash, .id = id.bytes(), .payload = message.data.size(), .from = from};
+      .topic = topic, .hash = hash, .id = id.bytes(), .payload = message.data.size(), .from = from.index};
   forward(outgoing, *message.part, message.from);
 }
 
@@ -410,17 +526,9 @@ Result<> GossipSubCore::reject(PeerIndex from, const Message& message, std::uint
   ++counters_.rejected;
   const TopicIndex topic = find_topic(message.topic);
   note(Event::rejected, from, topic, subject, static_cast<std::uint64_t>(why));
-  if (score_ != nullptr) {
-    const ScoreTopic scored = topics_[topic].score_topic;
-    if (why == ErrorCode::refused) {
-      score_->on_rejected(peers_[from].hash, scored, subject);
-    } else {
-      score_->on_invalid(peers_[from].hash, scored);
-    }
-  }
+  if (score_ != nullptr) score_->on_invalid(peers_[from].hash, topics_[topic].score_topic);
   policy_->on_rejected(*this, from, why);
-  // Who passes on what only our application refuses does no wrong.
-  return why == ErrorCode::refused ? Result<>() : charge(from, kInvalidMessageCost);
+  return charge(from, kInvalidMessageCost);
 }
 
 Result<> GossipSubCore::charge(PeerIndex from, std::uint32_t cost) {
@@ -569,6 +677,9 @@ void GossipSubCore::send_iwant(PeerIndex to) {
   std::vector<ByteView> ids;
   ids.reserve(count);
   for (std::size_t i = 0; i < count; ++i) ids.push_back(wanted_[i].id);
+  if (count > 0 && score_ != nullptr) {  // one by chance, as the order is
+    score_->on_promised(peer.hash, wanted_.front().hash, params_.iwant_followup);
+  }
   if (wanted_.capacity() > 64) std::vector<Wanted>().swap(wanted_);
   if (count == 0) return;
   peer.asked = static_cast<std::uint16_t>(peer.asked + count);
@@ -865,6 +976,8 @@ void GossipSubCore::on_heartbeat(Time now) {
   now_ = now;
   ++ticks_;
   advance_score(now);
+  if (score_ != nullptr) score_->punish_broken_promises();
+  if (deferred_ != nullptr) give_up_deferred(now);
   policy_->on_heartbeat(*this, now);
   cache_.expire(now);
   if (unwanted_ != nullptr) unwanted_->on_heartbeat(ticks_);
@@ -940,13 +1053,14 @@ void GossipSubCore::note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex t
 }
 
 std::size_t GossipSubCore::memory() const {
-  std::size_t bytes = peers_.capacity() * sizeof(Peer) + free_peers_.capacity() * sizeof(PeerIndex) +
-                      direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
-                      topic_hashes_.capacity() * sizeof(std::uint64_t) +
-                      scratch_.capacity() * sizeof(PeerIndex) + wanted_.capacity() * sizeof(Wanted) +
-                      cache_.memory() +
-                      (unwanted_ == nullptr ? 0 : sizeof(UnwantedMessages) + unwanted_->memory()) +
-                      (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
+  std::size_t bytes =
+      peers_.capacity() * sizeof(Peer) + free_peers_.capacity() * sizeof(PeerIndex) +
+      direct_.capacity() * sizeof(PeerId) + topics_.capacity() * sizeof(Topic) +
+      topic_hashes_.capacity() * sizeof(std::uint64_t) + scratch_.capacity() * sizeof(PeerIndex) +
+      wanted_.capacity() * sizeof(Wanted) + cache_.memory() +
+      (unwanted_ == nullptr ? 0 : sizeof(UnwantedMessages) + unwanted_->memory()) +
+      (deferred_ == nullptr ? 0 : sizeof(Deferred) + deferred_->parked.capacity() * sizeof(Parked)) +
+      (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
   for (const Topic& topic : topics_) {
     bytes += topic.name.size() + topic.peers.memory() + topic.mesh.memory() + topic.fanout.memory() +
              topic.backoffs.capacity() * sizeof(Backoff);

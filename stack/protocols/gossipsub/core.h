@@ -55,13 +55,15 @@ enum class Validation : std::uint8_t {
 
 class MessageValidator {
  public:
-  // Answers at once. (One that takes time would park the message here and call back; it belongs to a later
-  // issue.)
+  // Answers at once.
   virtual Validation validate(const Message& message, const PeerId& from) = 0;
 
  protected:
   ~MessageValidator() = default;
 };
+
+// Names a message whose validation takes time, until GossipSubCore::on_validated.
+using ValidationTicket = std::uint64_t;
 
 // Something that happened, for traces: as TraceEvent in stack/env, with slots instead of names.
 struct GossipSubEvent {
@@ -97,7 +99,7 @@ class GossipSubActions {
   }
   // The message need not be sent to the peer if it waits yet; whether it did.
   virtual bool cancel(PeerIndex, const RpcPart&) { return false; }
-  // A message for the application, in a topic that is subscribed to; `from` handed it to us.
+  // A message for the application, in a topic that is subscribed to; `from` handed it to us (kNoPeer: it left since).
   virtual void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) = 0;
   // Please connect to the peer; the envelope, if there is one, is not verified yet.
   virtual void connect(const PeerId& peer, const Bytes& signed_record) = 0;
@@ -106,6 +108,12 @@ class GossipSubActions {
   virtual void note(const GossipSubEvent& event) = 0;
   // Please call on_wake then; another time takes the place of the one before.
   virtual void wake_at(Time when) { static_cast<void>(when); }
+  // Begins to validate a message that is to be deferred; on_validated has the verdict, in a later call. `message` is
+  // valid during the call.
+  virtual void validate(TopicIndex topic, const Message& message, const PeerId& from,
+                        ValidationTicket ticket) {
+    static_cast<void>(topic), static_cast<void>(message), static_cast<void>(from), static_cast<void>(ticket);
+  }
   // For the events of a topic that we subscribe to or publish in. May be null.
   virtual GossipSubTopicMetrics* metrics_of(std::string_view topic) {
     static_cast<void>(topic);
@@ -149,6 +157,7 @@ struct GossipSubCounters {
   std::uint64_t px_sent = 0;      // peers offered
   std::uint64_t px_connects = 0;  // peers that we asked to be connected to
   std::uint64_t rpcs_graylisted = 0;
+  std::uint64_t throttled = 0;  // messages dropped because too many were in validation
 };
 
 // Who the node is. `key` may be null with StrictNoSign.
@@ -178,6 +187,9 @@ class GossipSubCore {
   // reset.
   Result<> on_rpc(PeerIndex peer, Rpc rpc, Time now);
   void on_heartbeat(Time now);
+  // The verdict on a deferred message. Nothing if there was one already, or it was given up: after seen_ttl, or when
+  // we left the topic.
+  void on_validated(ValidationTicket ticket, Validation verdict, Time now);
   void on_wake(Time now);  // when GossipSubActions::wake_at asked for it
 
   // --- commands ---
@@ -189,6 +201,9 @@ class GossipSubCore {
   Result<MessageId> publish(std::string_view topic, ByteView data, Time now);
   // Not owned; null: none. For topics that are subscribed to.
   void set_validator(std::string_view topic, MessageValidator* validator);
+  // Whether messages of the topic are deferred to GossipSubActions::validate, as all are with
+  // params().validation_delay. A validator judges those that were accepted there.
+  void set_deferred(std::string_view topic, bool deferred);
   // An explicit peering agreement: both sides forward everything to each other outside the mesh. We connect
   // to it now and whenever it is gone.
   void add_direct_peer(const PeerId& peer);
@@ -231,6 +246,8 @@ class GossipSubCore {
     std::vector<Backoff> backoffs;
     Time last_published{};  // meaningful with a fanout
     MessageValidator* validator = nullptr;
+    bool deferred = false;         // see set_deferred
+    std::uint32_t validating = 0;  // messages
   };
 
   const GossipSubParams& params() const { return params_; }
@@ -252,11 +269,17 @@ class GossipSubCore {
   GossipSubPolicy& policy() { return *policy_; }
   double score(PeerIndex peer) { return policy_->score(*this, peer); }
   PeerScore* peer_score() { return score_.get(); }  // null without params().score
+  const PeerScore* peer_score() const { return score_.get(); }
   // Whether we should not GRAFT it yet, slack included.
   bool backing_off(const Topic& topic, PeerIndex peer, Time now) const;
   // Members that may be grafted: speak gossipsub, are neither in the mesh nor explicit nor backing off, and
   // have no negative score. In order of their slots.
   void graft_candidates(TopicIndex topic, Time now, std::vector<PeerIndex>& out);
+  // Whether we may take part in a topic, and hear of it.
+  bool allows(ByteView topic) const;
+  std::size_t validating() const {  // messages
+    return deferred_ == nullptr ? 0 : deferred_->parked.size() - deferred_->free.size();
+  }
   std::size_t memory() const;  // bytes on the heap, without messages
 
  private:
@@ -265,8 +288,20 @@ class GossipSubCore {
   void advance_score(Time now) {
     if (score_ != nullptr) score_->advance(now);
   }
-  void accept_message(TopicIndex topic, PeerIndex from, const Message& message, const MessageId& id,
+  // Who handed us a message; gone when `index` is kNoPeer.
+  struct Sender {
+    PeerIndex index;
+    std::uint64_t hash;  // of its id
+  };
+  void settle(Validation verdict, TopicIndex topic, const Sender& from, const Message& message,
+              const MessageId& id, std::uint64_t hash);
+  void accept_message(TopicIndex topic, const Sender& from, const Message& message, const MessageId& id,
                       std::uint64_t hash);
+  void defer(TopicIndex topic, PeerIndex from, const Message& message, const MessageId& id,
+             std::uint64_t hash);
+  void give_up_deferred(Time now);
+  Result<> hear_subscriptions(PeerIndex from, Rpc rpc);
+  bool too_many_subscriptions(Rpc rpc) const;
   Result<> reject(PeerIndex from, const Message& message, std::uint64_t subject, ErrorCode why);
   Result<> charge(PeerIndex from, std::uint32_t cost);
   void on_graft(PeerIndex from, ByteView topic, Time now);
@@ -325,6 +360,22 @@ class GossipSubCore {
   mutable TopicIndex last_topic_ = 0;  // found last: most messages are in the same topic as the one before
   MessageCache cache_;
   std::unique_ptr<UnwantedMessages> unwanted_;  // null before v1.2
+  struct Parked {                               // a message in validation
+    ValidationTicket ticket = 0;  // its slot and, above, a number that no other one had; 0: a free slot
+    Time since{};
+    TopicIndex topic = kNoTopic;
+    PeerIndex from = kNoPeer;
+    PeerId sender;
+    MessageId id;
+    RpcPart part;
+  };
+  struct Deferred {
+    std::vector<Parked> parked;
+    std::vector<std::uint32_t> free;  // of its slots
+    RpcPart settled;                  // the last one that there was a verdict on
+    std::uint64_t count = 0;          // so far
+  };
+  std::unique_ptr<Deferred> deferred_;  // once there is something
   Time now_{};
   Time wake_at_ = Time::max();
   std::uint64_t ticks_ = 0;

@@ -30,6 +30,8 @@ bool offers(PeerKind version, const Protocol& protocol) {
 }
 
 constexpr unsigned kMaxRetries = 4;
+// What a score is below; worst last.
+constexpr std::array<std::string_view, 5> kScoreBands = {"none", "zero", "gossip", "publish", "graylist"};
 // A peer that takes nothing loses gossip beyond the first number of waiting control messages, and everything
 // beyond the second, which only a peer that provokes answers reaches.
 constexpr std::size_t kMaxWaitingGossip = 256;
@@ -179,6 +181,9 @@ GossipSub::~GossipSub() {
   for (const auto& link : links_) {
     if (link != nullptr) peers_like(link->peer).sub();
   }
+  for (std::size_t i = 0; i < scored_.size(); ++i) {
+    if (scored_[i] != 0) metrics_.scored.with({kScoreBands[i]}).sub(scored_[i]);
+  }
   for (const Protocol& protocol : kProtocols) {
     if (offers(core_.params().version, protocol)) swarm_.unhandle(protocol.id);
   }
@@ -192,6 +197,8 @@ Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler& handler)
 
 Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler* handler) {
   const TopicIndex index = core_.subscribe(topic, env_.clock.now());
+  if (!core_.allows(as_bytes(topic)))
+    return fail(ErrorCode::refused, "subscribe: not a topic of the allow list");
   if (index == kNoTopic) return fail(ErrorCode::limit, "subscribe: too many topics, or too long a name");
   if (handlers_.size() <= index) handlers_.resize(index + 1);
   handlers_[index] = handler;
@@ -215,6 +222,45 @@ Result<MessageId> GossipSub::publish(std::string_view topic, ByteView data) {
 
 void GossipSub::set_validator(std::string_view topic, MessageValidator* validator) {
   core_.set_validator(topic, validator);
+}
+
+void GossipSub::set_deferred_validator(std::string_view topic, DeferredValidator* validator) {
+  core_.set_deferred(topic, validator != nullptr);
+  const TopicIndex index = core_.find_topic(topic);
+  if (index == kNoTopic) return;
+  if (deferred_validators_.size() <= index) deferred_validators_.resize(index + 1);
+  deferred_validators_[index] = validator;
+}
+
+void GossipSub::validate(TopicIndex topic, const Message& message, const PeerId& from,
+                         ValidationTicket ticket) {
+  if (desk_ == nullptr) {
+    ValidationDesk::Events& events = *this;
+    desk_ = std::make_unique<ValidationDesk>(env_.clock, core_.params().validation_delay, events);
+  }
+  DeferredValidator* validator = topic < deferred_validators_.size() ? deferred_validators_[topic] : nullptr;
+  if (validator == nullptr || !core_.topic(topic).deferred) return desk_->queue(ticket);
+  validator->begin(message, from, desk_->handle(ticket));
+}
+
+void GossipSub::on_verdict(ValidationTicket ticket, Validation verdict) {
+  core_.on_validated(ticket, verdict, env_.clock.now());
+  if (!pending_.empty()) hand_out_deliveries();
+}
+
+void GossipSub::set_app_score(const PeerId& peer, double value) {
+  if (core_.peer_score() != nullptr) core_.peer_score()->set_app_score(peer.hash(), value);
+}
+
+std::vector<GossipSub::ScoredPeer> GossipSub::scores() const {
+  std::vector<ScoredPeer> list;
+  if (core_.peer_score() == nullptr) return list;
+  for (PeerIndex index = 0; index < core_.peer_slots(); ++index) {
+    if (!core_.usable(index)) continue;
+    const GossipSubCore::Peer& peer = core_.peer(index);
+    list.push_back({.peer = peer.id, .score = core_.peer_score()->parts(peer.hash)});
+  }
+  return list;
 }
 
 void GossipSub::add_direct_peer(const PeerId& peer, std::span<const Multiaddr> addresses) {
@@ -375,8 +421,10 @@ void GossipSub::hand_out_deliveries() {
     if (!topic.subscribed || handlers_[item.topic] == nullptr)
       continue;  // nobody asked, or an earlier one unsubscribed
     const Bytes name = topic.name;
+    static const PeerId kGone;
+    const PeerId& from = item.from == kNoPeer ? kGone : core_.peer(item.from).id;
     handlers_[item.topic]->on_message(
-        {.topic = name.text(), .message = item.message, .id = item.id, .from = core_.peer(item.from).id});
+        {.topic = name.text(), .message = item.message, .id = item.id, .from = from});
   }
 }
 
@@ -518,6 +566,21 @@ void GossipSub::on_heartbeat() {
     std::erase_if(retries_, [](const Retry& retry) { return retry.attempts > kMaxRetries; });
   }
   core_.on_heartbeat(env_.clock.now());
+  if (core_.peer_score() != nullptr) count_scores();
+}
+
+void GossipSub::count_scores() {
+  const ScoreThresholds& t = core_.params().thresholds;
+  std::array<std::uint16_t, 5> bands{};
+  for (const auto& link : links_) {
+    if (link == nullptr) continue;
+    const double score = core_.score(link->peer);
+    ++bands[score < t.graylist ? 4 : score < t.publish ? 3 : score < t.gossip ? 2 : score < 0 ? 1 : 0];
+  }
+  for (std::size_t i = 0; i < bands.size(); ++i) {
+    if (bands[i] != scored_[i]) metrics_.scored.with({kScoreBands[i]}).add(bands[i] - scored_[i]);
+  }
+  scored_ = bands;
 }
 
 void GossipSub::wake_at(Time when) { env_.clock.arm(wake_, when); }
@@ -535,7 +598,9 @@ Bytes GossipSub::signed_record(const PeerId& peer) { return swarm_.peers().signe
 
 void GossipSub::log(const GossipSubEvent& event) {
   using Kind = GossipSubEvent::Kind;
-  const auto peer = [&] { return core_.peer(event.peer).id.to_string(); };
+  const auto peer = [&] {
+    return event.peer == kNoPeer ? std::string() : core_.peer(event.peer).id.to_string();
+  };
   switch (event.kind) {
     case Kind::subscribed:
       MC_LOG(env_.log, gossipsub, info, "subscribed", {"topic", event.topic});

@@ -10,6 +10,7 @@
 //   linked ──(our stream fails)──▶ waiting ──(next heartbeat, at most 4 times)──▶ linked
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "stack/env/env.h"
 #include "stack/protocols/gossipsub/core.h"
 #include "stack/protocols/gossipsub/gossipsub_metrics.h"
+#include "stack/protocols/gossipsub/validation_desk.h"
 #include "stack/protocols/pubsub/pubsub.h"
 #include "stack/swarm/swarm.h"
 #include "stack/wire/framing.h"
@@ -30,7 +32,7 @@ struct GossipSubDelivery {
   std::string_view topic;
   const Message& message;
   const MessageId& id;
-  const PeerId& from;  // who handed it to us; its author is message.from
+  const PeerId& from;  // who handed it to us, empty if it left since; its author is message.from
 };
 
 class GossipSubHandler {
@@ -66,7 +68,8 @@ struct GossipSubTraffic {
 class GossipSub final : public PubSub,
                         public SwarmObserver,
                         public ProtocolHandler,
-                        private GossipSubActions {
+                        private GossipSubActions,
+                        private ValidationDesk::Events {
  public:
   // Registers itself with the swarm and must go before it. Begins its heartbeats at a random moment within
   // the first period. Requires valid params.
@@ -82,6 +85,16 @@ class GossipSub final : public PubSub,
   // See GossipSubCore::publish.
   Result<MessageId> publish(std::string_view topic, ByteView data) override;
   void set_validator(std::string_view topic, MessageValidator* validator);
+  // Not owned; null: none. A validator of the topic judges what it accepts.
+  void set_deferred_validator(std::string_view topic, DeferredValidator* validator);
+  // What the application thinks of a peer: P5 of its score from now on.
+  void set_app_score(const PeerId& peer, double value);
+  // The scores of the peers that speak pubsub, in order of their slots; empty without params().score.
+  struct ScoredPeer {
+    PeerId peer;
+    PeerScoreParts score;
+  };
+  std::vector<ScoredPeer> scores() const;
   // Dials it at these addresses now, and again whenever it is gone.
   void add_direct_peer(const PeerId& peer, std::span<const Multiaddr> addresses = {});
   void remove_direct_peer(const PeerId& peer);
@@ -126,6 +139,9 @@ class GossipSub final : public PubSub,
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;
   void note(const GossipSubEvent& event) override;
+  void validate(TopicIndex topic, const Message& message, const PeerId& from,
+                ValidationTicket ticket) override;
+  void on_verdict(ValidationTicket ticket, Validation verdict) override;  // ValidationDesk
   void wake_at(Time when) override;
   GossipSubTopicMetrics* metrics_of(std::string_view topic) override { return &metrics_.topic(topic); }
 
@@ -146,6 +162,7 @@ class GossipSub final : public PubSub,
   void write_message(Link& link, const RpcPart& part);
   void write_waiting(Link& link);
   void on_heartbeat();
+  void count_scores();
   void on_wake() { core_.on_wake(env_.clock.now()); }
 
   Env& env_;
@@ -156,7 +173,9 @@ class GossipSub final : public PubSub,
   GossipSubCore core_;
   std::vector<std::unique_ptr<Link>> links_;  // by PeerIndex
   std::vector<GossipSubHandler*> handlers_;   // by TopicIndex; null: the trace is told, nobody else
-  std::vector<PeerIndex> dirty_;              // links with control to send at the end of the turn
+  std::unique_ptr<ValidationDesk> desk_;      // once something is deferred
+  std::vector<DeferredValidator*> deferred_validators_;  // by TopicIndex
+  std::vector<PeerIndex> dirty_;                         // links with control to send at the end of the turn
   std::vector<PeerIndex> held_;  // links with messages to send after what was written in the turn
   bool warned_ = false;          // IDONTWANT was said of the message at hand
   std::vector<Retry> retries_;
@@ -165,6 +184,7 @@ class GossipSub final : public PubSub,
   Bytes last_header_;           // of messages of the size that was sent last
   std::size_t last_header_for_ = 0;
   GossipSubTraffic traffic_;
+  std::array<std::uint16_t, 5> scored_{};  // peers by kScoreBands, as the metrics have them
   MemberTimer<&GossipSub::on_heartbeat> heartbeat_{*this};
   MemberTimer<&GossipSub::on_wake> wake_{*this};
   MemberTask<&GossipSub::flush> flush_{*this};

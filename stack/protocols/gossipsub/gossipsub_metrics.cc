@@ -46,6 +46,9 @@ GossipSubMetrics::GossipSubMetrics(Metrics& metrics)
                         .with({})),
       peers(
           metrics.gauge({"libp2p_gossipsub_peers", "Peers, by the protocol that they speak", {"protocol"}})),
+      scored(metrics.gauge({"libp2p_gossipsub_peers_scored",
+                            "Scored peers, by the threshold that they are below",
+                            {"below"}})),
       heartbeat_delay(metrics
                           .histogram({"libp2p_gossipsub_heartbeat_delay_seconds",
                                       "How late heartbeats came",

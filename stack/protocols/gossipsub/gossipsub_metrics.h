@@ -82,7 +82,8 @@ class GossipSubMetrics {
   Counter& dropped_messages;
   Counter& dropped_control;
   Counter& streams_reset;
-  Family<Gauge>& peers;  // by protocol
+  Family<Gauge>& peers;   // by protocol
+  Family<Gauge>& scored;  // peers, by what their score makes of them
   Histogram& heartbeat_delay;
 };
 

@@ -5,6 +5,7 @@
 
 #include "stack/base/assert.h"
 #include "stack/base/byte_writer.h"
+#include "stack/crypto/blake2b.h"
 #include "stack/protocols/gossipsub/fields.h"
 #include "stack/wire/sha256.h"
 #include "stack/wire/varint.h"
@@ -57,6 +58,7 @@ bool follows_policy(const Message& message, SignaturePolicy policy) {
 
 MessageId message_id(const Message& message, MessageIdKind kind) {
   if (kind == MessageIdKind::from_seqno) return MessageId(message.from, message.seqno);
+  if (kind == MessageIdKind::data_hash) return MessageId(blake2b_256(message.data));
   std::array<std::uint8_t, 8> topic_size{};
   for (std::size_t i = 0; i < 8; ++i) {
     topic_size[i] = static_cast<std::uint8_t>(std::uint64_t{message.topic.size()} >> (8 * i));

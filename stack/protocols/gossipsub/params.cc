@@ -43,6 +43,23 @@ GossipSubParams GossipSubParams::as_spoken() const {
   return spoken;
 }
 
+GossipSubParams GossipSubParams::filecoin() {
+  GossipSubParams params;
+  params.d = 8;
+  params.d_low = 6;
+  params.d_high = 12;
+  params.d_score = 6;
+  params.d_out = 3;
+  params.d_lazy = 12;
+  params.gossip_factor = 0.1;
+  params.history = 10;
+  params.iwant_followup = 5s;
+  params.message_id = MessageIdKind::data_hash;
+  params.filter = std::make_shared<const SubscriptionFilter>(SubscriptionFilter{{}, 100});
+  params.validation_queue = 256;
+  return params;
+}
+
 namespace {
 
 std::string show(std::uint32_t value) { return std::to_string(value); }
@@ -102,6 +119,12 @@ Result<> GossipSubParams::validate() const {
     return bad("max_idontwant_messages", show(max_idontwant_messages), "be at most 65534");
   if (max_nuisance == 0 || max_nuisance >= UINT16_MAX)
     return bad("max_nuisance", show(max_nuisance), "be between 1 and 65534");
+  if (iwant_followup <= Duration::zero()) return bad("iwant_followup", show(iwant_followup), "be positive");
+  if (validation_queue == 0) return bad("validation_queue", "0", "be at least 1");
+  if (topic_validation_queue == 0) return bad("topic_validation_queue", "0", "be at least 1");
+  if (validation_delay < Duration::zero()) {
+    return bad("validation_delay", show(validation_delay), "not be negative");
+  }
   if (max_topics == 0) return bad("max_topics", "0", "be at least 1");
   if (message_id == MessageIdKind::from_seqno && signature_policy == SignaturePolicy::strict_no_sign) {
     return fail(ErrorCode::protocol_violation,

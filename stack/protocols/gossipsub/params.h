@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "stack/base/result.h"
 #include "stack/base/time.h"
@@ -35,6 +37,7 @@ enum class MessageIdKind : std::uint8_t {
   content_hash,  // the first 20 bytes of SHA-256(01000000 ++ le64(|topic|) ++ topic ++ data): Ethereum's
                  // (consensus-specs altair/p2p-interface.md), with the data taken as it travels, not
                  // decompressed
+  data_hash,     // BLAKE2b-256(data), whatever the topic: Filecoin's (lotus node/modules/lp2p/pubsub.go)
 };
 
 // Scores below these lose their owner something (gossipsub v1.1, "Score Thresholds"). All zero: nobody is
@@ -45,6 +48,12 @@ struct ScoreThresholds {
   double graylist = 0;             // below: its RPCs are ignored; <= publish
   double accept_px = 0;            // below: the peers that it offers in a PRUNE are ignored; >= 0
   double opportunistic_graft = 0;  // mesh's median below: better peers are grafted; >= 0
+};
+
+// What of peers' subscriptions is heard, and what may be subscribed to (v1.1's implementations, "Subscription Filters").
+struct SubscriptionFilter {
+  std::vector<std::string> topics;              // others are neither; empty: all topics
+  std::uint32_t max_subscriptions_per_rpc = 0;  // an RPC with more is ignored; 0: no limit
 };
 
 // Names in parentheses are those of the specification. Defaults: gossipsub v1.0 and v1.1, and where they
@@ -78,6 +87,7 @@ struct GossipSubParams {
   std::uint32_t iwant_retransmission = 3;  // times that one peer may ask for one message
   std::uint32_t max_ihave_length = 5000;   // ids asked of one peer in a heartbeat, and in one IHAVE
   std::uint32_t max_ihave_messages = 10;   // RPCs with IHAVE heard from one peer in a heartbeat
+  Duration iwant_followup = 3s;  // who did not send what we asked for by then broke its promise (with scores)
 
   // IDONTWANT (v1.2).
   std::uint32_t idontwant_threshold = 1024;     // bytes of payload from which on we say it
@@ -99,12 +109,19 @@ struct GossipSubParams {
   ScoreThresholds thresholds = {};
   std::shared_ptr<const PeerScoreParams> score = nullptr;  // null: peers are not scored
 
+  // Validation that takes time: messages whose verdict is waited for, in all and in one topic. Further ones are
+  // dropped, which speaks neither for nor against who sent them.
+  std::uint16_t validation_queue = 8192;
+  std::uint16_t topic_validation_queue = 1024;
+  Duration validation_delay{};  // every message takes so long to validate, one after the other
+
   // Messages and limits.
   SignaturePolicy signature_policy = SignaturePolicy::strict_sign;
   MessageIdKind message_id = MessageIdKind::from_seqno;
   std::uint32_t max_rpc = 1 << 20;  // bytes of an RPC, without its length prefix
   std::uint32_t max_topics = 4096;  // known at once; peers' alone at most three quarters of them
   std::uint32_t max_subscriptions_per_peer = 1024;
+  std::shared_ptr<const SubscriptionFilter> filter = nullptr;  // null: all topics, however many in an RPC
   // SUBSCRIBE, GRAFT and PRUNE that one peer may send in a heartbeat, each invalid message counting as 40; then its
   // stream is reset.
   std::uint32_t max_nuisance = 4096;
@@ -114,6 +131,10 @@ struct GossipSubParams {
   // StrictNoSign, ids by content, seen for two epochs of 32 slots of 12 s, 10 MiB payloads. Without flood
   // publishing, as Lighthouse and Prysm run it.
   static GossipSubParams ethereum();
+  // Lotus (filecoin-project/lotus, node/modules/lp2p/pubsub.go): D 8, D_lo 6, D_hi 12, D_score 6, D_out 3, D_lazy 12,
+  // gossip factor 0.1, mcache 10, 5 s to follow up an IWANT, ids by data, at most 100 subscriptions in an RPC, 256
+  // messages in validation. Scores are filecoin_score()'s.
+  static GossipSubParams filecoin();
 
   // The same without what the version does not have, whatever the numbers say. v1.0 has no flood publishing,
   // peer exchange, backoff, quotas for peers that we dialed, opportunistic grafting, scores' thresholds, adaptive

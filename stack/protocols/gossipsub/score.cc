@@ -200,6 +200,27 @@ void PeerScore::on_penalty(std::uint64_t peer, unsigned count) {
   if (const std::uint32_t slot = find(peer); slot != kNone) peers_[slot].behaviour += count;
 }
 
+void PeerScore::on_promised(std::uint64_t peer, std::uint64_t message, Duration follow_up) {
+  const bool known = std::any_of(promises_.begin(), promises_.end(), [&](const Promise& promise) {
+    return promise.message == message && promise.peer == peer;
+  });
+  if (!known) promises_.push_back({.message = message, .peer = peer, .until = now_ + follow_up});
+}
+
+void PeerScore::on_received(std::uint64_t message) {
+  if (promises_.empty()) return;
+  std::erase_if(promises_, [&](const Promise& promise) { return promise.message == message; });
+}
+
+void PeerScore::punish_broken_promises() {
+  std::erase_if(promises_, [&](const Promise& promise) {
+    if (now_ <= promise.until) return false;
+    ++promises_broken_;
+    on_penalty(promise.peer, 1);
+    return true;
+  });
+}
+
 void PeerScore::set_app_score(std::uint64_t peer, double value) {
   const auto known = std::find_if(app_scores_.begin(), app_scores_.end(),
                                   [&](const auto& entry) { return entry.first == peer; });
@@ -220,7 +241,8 @@ void PeerScore::set_app_score(std::uint64_t peer, double value) {
 std::array<std::uint32_t, 2> PeerScore::count_addresses(const IpAddress& ip) {
   if (ip.is_unspecified() || ip.is_loopback() || params_->ip_colocation_weight == 0) return {kNone, kNone};
   if (ip.is_v4()) return {count_address(ip), kNone};
-  return {count_address(ip), count_address(subnet_of(ip))};
+  const IpAddress subnet = subnet_of(ip);
+  return {count_address(ip), subnet == ip ? kNone : count_address(subnet)};
 }
 
 std::uint32_t PeerScore::count_address(const IpAddress& ip) {
@@ -457,7 +479,7 @@ std::size_t PeerScore::memory() const {
          topic_stats_.capacity() * sizeof(TopicStats) + addresses_.capacity() * sizeof(Address) +
          app_scores_.capacity() * sizeof(app_scores_[0]) + deliveries_.capacity() * sizeof(Delivery) +
          free_deliveries_.capacity() * sizeof(std::uint32_t) + by_message_.memory() +
-         senders_.capacity() * sizeof(Sender);
+         senders_.capacity() * sizeof(Sender) + promises_.capacity() * sizeof(Promise);
 }
 
 }  // namespace mesocosm

@@ -66,6 +66,12 @@ class PeerScore {
   void on_grafted(std::uint64_t peer, ScoreTopic topic);
   void on_pruned(std::uint64_t peer, ScoreTopic topic);
   void on_penalty(std::uint64_t peer, unsigned count);  // P7's counter
+  // Gossip promises: it told of a message by IHAVE and we asked for it; a copy came, from whomever; and those who did
+  // not send what they promised in time, so that nobody did, are penalized.
+  void on_promised(std::uint64_t peer, std::uint64_t message, Duration follow_up);
+  void on_received(std::uint64_t message);
+  void punish_broken_promises();
+  std::uint64_t promises_broken() const { return promises_broken_; }
   // P5, from now on; also of a peer that is not there yet.
   void set_app_score(std::uint64_t peer, double value);
 
@@ -182,6 +188,13 @@ class PeerScore {
   SlotIndex by_message_;
   std::vector<Sender> senders_;
   std::uint32_t free_senders_ = kNone;  // linked by `next`
+  struct Promise {
+    std::uint64_t message;
+    std::uint64_t peer;
+    Time until;
+  };
+  std::vector<Promise> promises_;
+  std::uint64_t promises_broken_ = 0;
 };
 
 }  // namespace mesocosm
