@@ -6,6 +6,8 @@
 
 #include "python/bind.h"
 #include "python/config.h"
+#include "sim/run/churn.h"
+#include "sim/run/fault_script.h"
 #include "sim/run/ranked_run.h"
 #include "sim/run/world.h"
 
@@ -110,6 +112,31 @@ Faults::Id delay(World& world, const Indices& from, const Indices& to, std::int6
                                .paths = Fault::between(span_of(from), span_of(to))});
 }
 
+Faults::Id loss(World& world, const Indices& from, const Indices& to, double share, bool one_way) {
+  return world.fault("loss", {.effect = FaultEffect::loss,
+                              .share = share,
+                              .both_ways = !one_way,
+                              .paths = Fault::between(span_of(from), span_of(to))});
+}
+
+void churn(World& world, const Indices& nodes, const py::dict& session, const py::object& downtime,
+           bool new_identity, bool leave, std::int64_t start_ns, std::int64_t until_ns) {
+  ChurnPlan plan{session_from(session)};
+  if (!downtime.is_none()) plan.downtime = session_from(downtime.cast<py::dict>());
+  plan.identity = new_identity ? Identity::fresh : Identity::keep;
+  plan.leave = leave;
+  plan.start = Time(Duration(start_ns));
+  if (until_ns >= 0) plan.until = Time(Duration(until_ns));
+  world.churn(span_of(nodes), plan);
+}
+
+std::uint32_t fail_points(World& world, const std::string& name, const Indices& nodes, double probability,
+                          std::uint64_t first, std::uint64_t times) {
+  const auto point = FaultPoints::find(name);
+  if (!point) throw ConfigError("there is no fault point " + name);
+  return world.fail({*point, probability, first, times}, span_of(nodes));
+}
+
 std::string hex(std::uint64_t value) {
   std::array<std::uint8_t, 8> octets{};
   for (std::size_t i = 0; i < octets.size(); ++i)
@@ -124,6 +151,12 @@ World::Action action_of(py::function function) {
 }  // namespace
 
 void bind_world(py::module_& module) {
+  module.def("fault_points", [] {
+    py::dict points;
+    for (const auto& one : FaultPoints::all())
+      points[py::str(std::string(one.name))] = std::string(one.effect);
+    return points;
+  });
   py::class_<World>(module, "World")
       .def(py::init(&make_world))
       .def("observe", &observe)
@@ -187,6 +220,11 @@ void bind_world(py::module_& module) {
       .def("cut", &cut)
       .def("partition", &partition)
       .def("delay", &delay)
+      .def("loss", &loss)
+      .def("churn", &churn)
+      .def("fail", &fail_points)
+      .def("end_fail", &World::end_fail)
+      .def("fired", &World::fired)
       .def("tell", &World::tell)
       .def("heal", py::overload_cast<>(&World::heal))
       .def("heal", py::overload_cast<Faults::Id>(&World::heal))

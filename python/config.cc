@@ -216,7 +216,27 @@ NodeKind node_from(const py::dict& config, World& world) {
   node.early_muxer = get<bool>(config, "early_muxer");
   node.keepalive = duration(config, "keepalive_ns");
   node.transport = transport_from(get<std::string>(config, "transport"));
+  node.clock_drift = get<std::int64_t>(config, "clock_drift");
+  node.clock_offset = duration(config, "clock_offset_ns");
+  node.slowdown = duration(config, "slowdown_ns");
   return node;
+}
+
+SessionModel session_from(const py::dict& config) {
+  const auto kind = get<std::string>(config, "kind");
+  const Duration scale = duration(config, "scale_ns");
+  const auto shape = get<double>(config, "shape");
+  const auto model = [&]() -> Result<SessionModel> {
+    if (kind == "exponential") return SessionModel::exponential(scale);
+    if (kind == "weibull") return SessionModel::weibull(shape, scale);
+    if (kind == "log_normal") return SessionModel::log_normal(scale, shape);
+    std::vector<Duration> times;
+    for (const std::int64_t time : get<std::vector<std::int64_t>>(config, "times_ns"))
+      times.emplace_back(time);
+    return SessionModel::trace(std::move(times));
+  }();
+  if (!model) throw ConfigError(model.error().detail);
+  return *model;
 }
 
 NatConfig nat_from(const py::dict& config) {

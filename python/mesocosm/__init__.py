@@ -1,6 +1,6 @@
 """Mesocosm: a real peer-to-peer network kept under controlled conditions."""
 
-from . import attacks, internet, keys, overlay, real, topology
+from . import attacks, churn, internet, keys, overlay, real, topology
 from ._core import __version__
 from .analysis import Run, load
 from .comparison import Comparison, compare
@@ -12,12 +12,13 @@ from .plugins import build_variant, load_variants
 from .score import PeerScore, TopicScore, score_decay
 from .script import main
 from .variant import Variant, variants
-from .world import Fault, Nodes, World
+from .world import Fault, FaultPoint, Nodes, World, fault_points
 
 __all__ = [
     "Comparison",
     "ConfigError",
     "Fault",
+    "FaultPoint",
     "Firewall",
     "FloodSub",
     "GossipSub",
@@ -35,7 +36,9 @@ __all__ = [
     "__version__",
     "attacks",
     "build_variant",
+    "churn",
     "compare",
+    "fault_points",
     "internet",
     "keys",
     "load",

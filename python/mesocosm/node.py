@@ -272,6 +272,10 @@ class Node:
     transport    "tcp", or "ws" (WebSocket; with the full stack): what the node listens at; it dials both
     keepalive    connections are pinged so often (Yamux), and end when no answer came until the next time, as in go-libp2p
                  ("30s"); None: they end when TCP gives up on data
+    Simulated only:
+    clock_drift  by how many millionths its clock runs fast: of its timers, heartbeats and timeouts; negative: slow
+    clock_offset by how much its calendar is ahead, "2s" or -2: of record numbers, sequence numbers and certificates
+    slowdown     how long it takes for each packet of data that comes to it, one after the other ("1ms")
     """
 
     gossipsub: PubSub | None = None
@@ -280,6 +284,9 @@ class Node:
     early_muxer: bool = True
     transport: str = "tcp"
     keepalive: Duration | None = None
+    clock_drift: int = 0
+    clock_offset: Duration = 0
+    slowdown: Duration = 0
 
     def __post_init__(self) -> None:
         if self.gossipsub is not None and not isinstance(self.gossipsub, PubSub):
@@ -298,6 +305,12 @@ class Node:
             raise ConfigError(f"Node: early_muxer must be True or False, not {self.early_muxer!r}")
         if self.keepalive is not None and duration_ns(self.keepalive) <= 0:
             raise ConfigError(f"Node: keepalive must be longer than zero, not {self.keepalive!r}")
+        if not isinstance(self.clock_drift, int) or abs(self.clock_drift) > 500_000:
+            raise ConfigError(
+                f"Node: clock_drift must be whole millionths from -500000 to 500000, not {self.clock_drift!r}"
+            )
+        _signed_ns(self.clock_offset)
+        duration_ns(self.slowdown)
         if self.transport not in TRANSPORTS:
             raise ConfigError(
                 f"Node: transport must be one of {', '.join(TRANSPORTS)}, not {self.transport!r}"
@@ -314,4 +327,13 @@ class Node:
             "early_muxer": self.early_muxer,
             "transport": self.transport,
             "keepalive_ns": 0 if self.keepalive is None else duration_ns(self.keepalive),
+            "clock_drift": self.clock_drift,
+            "clock_offset_ns": _signed_ns(self.clock_offset),
+            "slowdown_ns": duration_ns(self.slowdown),
         }
+
+
+def _signed_ns(value: Duration) -> int:
+    if isinstance(value, str):
+        return -duration_ns(value[1:]) if value.startswith("-") else duration_ns(value)
+    return -duration_ns(-value) if value < 0 else duration_ns(value)

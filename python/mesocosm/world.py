@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -24,6 +24,7 @@ import pandas as pd
 
 from . import _core, attacks, emulation, internet as internet_models
 from .analysis import Run, load
+from .churn import Sessions
 from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall
@@ -35,11 +36,14 @@ from .units import duration_ns, size_bytes
 BACKENDS = ("flow", "packet", "real")
 STACKS = ("full", "collapsed")
 EFFECTS = ("blackhole", "refuse")
+IDENTITIES = ("keep", "new")
+DEPARTURES = ("crash", "leave")
 REGIONS = ("AF", "EAS", "EU", "LATAM", "ME", "NA-C", "NA-E", "NA-W", "OC", "SAS", "SEA")
 _SLICE_SECONDS = 0.1  # how long the core runs before Python may show progress or notice Ctrl-C
 _DATA = Path(__file__).parent / "data"
 
 Indices = npt.NDArray[np.uint32]
+AnyFault = TypeVar("AnyFault", bound="Fault")
 
 
 class World:
@@ -292,6 +296,103 @@ class World:
         begin = lambda: self._core.delay(one.indices, other().indices, extra, one_way)
         return self._fault("World.delay", begin, at, until)
 
+    def loss(
+        self,
+        one_side: Nodes,
+        other_side: Nodes | None = None,
+        *,
+        share: float,
+        one_way: bool = False,
+        at: Duration | None = None,
+        until: Duration | None = None,
+    ) -> Fault:
+        """Loses a share of the packets on every path between two groups, each packet by itself.
+
+        share  above 0 and below 1; it adds to the loss that the Internet model has, and to other faults'
+        For the rest, see `cut`.
+        """
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+            raise ConfigError(f"World.loss: share must be above 0 and below 1, not {share!r}")
+        one, other = self._sides("World.loss", one_side, other_side)
+        begin = lambda: self._core.loss(one.indices, other().indices, float(share), one_way)
+        return self._fault("World.loss", begin, at, until)
+
+    # --- coming and going, and faults of the stack: docs/churn.md
+
+    def churn(
+        self,
+        nodes: Nodes,
+        *,
+        session: Sessions,
+        downtime: Sessions | None = None,
+        identity: str = "keep",
+        departure: str = "crash",
+        start: Duration = 0,
+        until: Duration | None = None,
+    ) -> None:
+        """Lets nodes come and go, each by draws of its own.
+
+        session    how long they stay, such as `mc.churn.Weibull(shape=0.515, scale="2.08h")`
+        downtime   how long they stay away; None: for ever
+        identity   as whom they come back: "keep", or "new" at each time
+        departure  "crash", or "leave" with goodbyes
+        start      from then on; those who are up then are in the middle of a session
+        until      nobody departs from then on; those who are away still come back
+        Simulated only, unless they leave. Raises ConfigError.
+        """
+        self._group("World.churn", nodes)
+        for name, model in (("session", session), ("downtime", downtime)):
+            if not isinstance(model, Sessions) and (name == "session" or model is not None):
+                raise ConfigError(f"World.churn: {name} must be a model of mesocosm.churn, not {model!r}")
+        _one_of("World.churn", "identity", identity, IDENTITIES)
+        _one_of("World.churn", "departure", departure, DEPARTURES)
+        if self.backend == "real" and departure == "crash":
+            raise ConfigError('World.churn: real nodes cannot vanish; use departure="leave"')
+        begin, end = duration_ns(start), -1 if until is None else duration_ns(until)
+        if begin < self._core.now_ns:
+            raise ConfigError(f"World.churn: {start!r} has passed, it is {self.now:.3f} s")
+        if until is not None and end <= begin:
+            raise ConfigError(f"World.churn: it ends at {until!r}, and that is not after it begins")
+        away = None if downtime is None else downtime.to_config()
+        self._core.churn(
+            nodes.indices, session.to_config(), away, identity == "new", departure == "leave", begin, end
+        )
+
+    def fault_point(
+        self,
+        point: str,
+        nodes: Nodes,
+        *,
+        probability: float = 1.0,
+        nth: int = 1,
+        times: int | None = None,
+        at: Duration | None = None,
+        until: Duration | None = None,
+    ) -> FaultPoint:
+        """Lets something in the stack of nodes fail; `mc.fault_points()` has the names.
+
+        probability  with which it fails each time that a node comes by
+        nth          first at the node's nth time, counted from 1
+        times        at most so often on each node; None: without end
+        at, until    simulated times; None: now (or at the start), and until it is healed
+        Simulated only. Raises ConfigError.
+        """
+        known = fault_points()
+        _one_of("World.fault_point", "point", point, tuple(known))
+        self._group("World.fault_point", nodes)
+        if not 0 < probability <= 1:
+            raise ConfigError(
+                f"World.fault_point: probability must be above 0 and at most 1, not {probability!r}"
+            )
+        for name, count in (("nth", nth), ("times", 1 if times is None else times)):
+            if not isinstance(count, int) or count < 1:
+                raise ConfigError(
+                    f"World.fault_point: {name} must be a whole number of at least 1, not {count!r}"
+                )
+        most = 2**64 - 1 if times is None else times
+        begin = lambda: self._core.fail(point, nodes.indices, float(probability), nth, most)
+        return self._schedule("World.fault_point", FaultPoint(self, begin), at, until)
+
     def attack(self, plan: attacks.Plan) -> attacks.Attack:
         """Before the run: adds an attack, with its adversaries, and returns its handle; see `mesocosm.attacks`.
 
@@ -340,15 +441,17 @@ class World:
     def _fault(
         self, what: str, begin: Callable[[], int], at: Duration | None, until: Duration | None
     ) -> Fault:
+        return self._schedule(what, Fault(self, begin), at, until)
+
+    def _schedule(self, what: str, fault: AnyFault, at: Duration | None, until: Duration | None) -> AnyFault:
         if self.backend == "real":
-            raise ConfigError(f"{what}: only simulated paths have faults")
+            raise ConfigError(f"{what}: only simulated paths and nodes have faults")
         start = self._core.now_ns if at is None else duration_ns(at)
         if start < self._core.now_ns:
             raise ConfigError(f"{what}: {at!r} has passed, it is {self.now:.3f} s")
         end = None if until is None else duration_ns(until)
         if end is not None and end <= start:
             raise ConfigError(f"{what}: it ends at {until!r}, and that is not after it begins")
-        fault = Fault(self, begin)
         if at is None:
             self._perform(fault._begin)
         else:
@@ -461,7 +564,7 @@ class World:
 
 
 class Fault:
-    """A cut, a partition or a delay, from its beginning until it is healed. World's methods make it."""
+    """A cut, a partition, a delay or losses, from their beginning until they are healed. World's methods make it."""
 
     def __init__(self, world: World, begin: Callable[[], int]) -> None:
         self._world, self._start = world, begin
@@ -480,6 +583,25 @@ class Fault:
         self._over = True
         if self._id is not None:
             self._world._core.heal(self._id)
+
+
+class FaultPoint(Fault):
+    """A fault point of the stack that fires on nodes. `World.fault_point` makes it."""
+
+    @property
+    def fired(self) -> int:
+        """How often it has made something fail."""
+        return 0 if self._id is None else int(self._world._core.fired(self._id))
+
+    def _end(self) -> None:
+        self._over = True
+        if self._id is not None:
+            self._world._core.end_fail(self._id)
+
+
+def fault_points() -> dict[str, str]:
+    """The places in the stack that `World.fault_point` can make fail, and how each of them does."""
+    return dict(_core.fault_points())
 
 
 class Nodes:
@@ -686,4 +808,4 @@ def _temporary_file() -> Path:
     return path
 
 
-__all__ = ["Fault", "Nodes", "RunError", "World"]
+__all__ = ["Fault", "FaultPoint", "fault_points", "Nodes", "RunError", "World"]

@@ -76,7 +76,8 @@ PathState Faults::path(HostSet::Host from, HostSet::Host to) const {
   for (const auto& [id, fault] : active_) {
     if (!fault.hits(from, to)) continue;
     state.delay += fault.delay;
-    if (fault.effect == FaultEffect::delay) continue;
+    state.loss += (1 - state.loss) * fault.share;
+    if (fault.effect == FaultEffect::delay || fault.effect == FaultEffect::loss) continue;
     state.lost = true;
     if (fault.effect == FaultEffect::blackhole) silent = true;
   }

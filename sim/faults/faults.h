@@ -35,12 +35,14 @@ enum class FaultEffect : std::uint8_t {
   blackhole,  // packets are lost without notice
   refuse,  // packets are lost, and what belongs to a connection is answered with a reset after a round trip
   delay,   // packets take longer, in order
+  loss,    // a share of the packets is lost, each by itself
 };
 
 // What is wrong, and with which paths: those from a host of `from` to a host of `to` in one of the pairs.
 struct Fault {
   FaultEffect effect = FaultEffect::blackhole;
   Duration delay{};       // of FaultEffect::delay: added to the one-way latency
+  double share = 0;       // of FaultEffect::loss
   bool both_ways = true;  // also from `to` to `from`
   struct Paths {
     HostSet from, to;
@@ -60,6 +62,7 @@ struct PathState {
   bool lost = false;
   bool refused = false;  // lost, and the sender is told
   Duration delay{};
+  double loss = 0;  // the share of packets that is lost
 };
 
 // The faults in force. Each is there from the call on, for what is sent after it, until it is healed; they add up,

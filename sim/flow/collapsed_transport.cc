@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "stack/base/assert.h"
+#include "stack/env/fault_points.h"
 #include "stack/mux/slice_queue.h"
 
 namespace mesocosm {
@@ -427,6 +428,10 @@ void CollapsedConnection::shake_hands() {
 
 bool CollapsedConnection::take_handshake(flow::Chunk& message) {
   if (state_ != State::shaking_hands) return true;  // the muxer's answer
+  if (phase_->next_message != kOffer && MC_FAULT_POINT(transport_.env_.entropy, transport_handshake)) {
+    fail(injected(ErrorCode::reset));
+    return false;
+  }
   if (phase_->next_message == kOffer) return take_offer(message.value);
   if (phase_->next_message == kAnswer) return take_answer(message);
   return take_message(phase_->next_message++, message);
@@ -623,6 +628,11 @@ bool CollapsedConnection::take(flow::Chunk& message) {
   }
   CollapsedStream* const stream = find(number);
   if (stream == nullptr || stream->closed_) return true;
+  if (kind == Kind::data && MC_FAULT_POINT(transport_.env_.entropy, stream_reset)) {
+    send(Kind::reset, number, {}, 0);
+    close_stream(*stream, ErrorCode::reset);
+    return true;
+  }
   return take_for_stream(kind, *stream, message);
 }
 
@@ -718,6 +728,10 @@ std::unique_ptr<Stream> CollapsedConnection::open(std::span<const ProtocolId> of
   stream->window_since_ = clock().now();
   if (state_ != State::open) {
     close_stream(*stream, ErrorCode::cancelled);
+    return stream;
+  }
+  if (MC_FAULT_POINT(transport_.env_.entropy, stream_open)) {
+    close_stream(*stream, ErrorCode::timeout);
     return stream;
   }
   stream->lazy_ = lazy;
@@ -898,6 +912,7 @@ class CollapsedListening final : public Listening,
  private:
   void on_accept(flow::Connection& tcp) override {
     if (pending_.size() >= kMaxPendingInbound) return;  // TCP resets what nobody attaches to
+    if (MC_FAULT_POINT(transport_.env_.entropy, transport_accept)) return;
     pending_.push_back(std::make_unique<CollapsedConnection>(transport_, tcp, 1, *this));
   }
   void on_open(CollapsedConnection& connection) override { events_.on_connection(take(connection)); }

@@ -55,6 +55,7 @@ class FlowNetwork final : private flow::Gates {
   const hosts::Middleboxes& middleboxes() const { return middleboxes_; }
 
   Faults& faults() { return faults_; }
+  void slow_down(HostIndex host, Duration each) { links_.slow_down(host, each); }
   const hosts::Traffic& traffic(HostIndex host) const { return links_.traffic(host); }
   std::uint64_t packets_lost() const { return links_.packets_lost(); }
   std::size_t connections() const { return tcp_.connections(); }  // both ends counted as one

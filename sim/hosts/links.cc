@@ -46,16 +46,17 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
   up.free_at = start + up.time(sent);
   host.traffic.sent += sent;
 
+  const double loss = path.loss + (1 - path.loss) * fault.loss;
   if (fault.lost) {
     departure.lost = packets;
     departure.refused = fault.refused;
-  } else if (path.loss > 0) {
+  } else if (loss > 0) {
     const std::uint32_t left = packets - departure.lost;
     std::uint32_t first = left;
     // Drawn from the path and the sender's bytes so far, so that what other hosts do does not change it.
     Rng rng(mix64(loss_seed_ ^ (std::uint64_t{from} << 32 | to)) ^ host.traffic.sent);
     for (std::uint32_t i = 0; i < left; ++i) {
-      if (!rng.chance(path.loss)) continue;
+      if (!rng.chance(loss)) continue;
       first = std::min(first, i);
       ++departure.lost;
     }
@@ -71,7 +72,28 @@ Departure Links::depart(HostIndex from, HostIndex to, std::uint32_t wire, std::u
   return departure;
 }
 
+void Links::slow_down(HostIndex host, Duration each) {
+  servers_.resize(hosts_.size());
+  servers_[host].each = each;
+}
+
 Landing Links::land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in) {
+  Landing landing = come_in(from, to, wire, packets, last_in);
+  if (!servers_.empty() && wire > kNoData) serve(servers_[to], packets, landing);
+  return landing;
+}
+
+// A single server with a queue of its own before it, which is never full: TCP's windows bound it.
+void Links::serve(Server& server, std::uint32_t packets, Landing& landing) {
+  if (server.each == Duration::zero() || landing.lost >= packets) return;
+  const Time start = std::max(server.free_at, landing.first);
+  const Time all = start + server.each * (packets - landing.lost);
+  landing.first = start + server.each;
+  landing.at = server.free_at = std::max(all, landing.at + server.each);
+}
+
+Landing Links::come_in(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets,
+                       Time last_in) {
   if (together(from, to)) return {last_in, last_in, 0};
   Host& host = hosts_[to];
   Link& down = hosts_[line(to)].down;

@@ -51,6 +51,9 @@ class Links {
   // The burst's first packet arrives now: takes the receiver's access link, after what arrived before.
   Landing land(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
 
+  // From now on a host takes so long for each packet of data that has come in, one after the other.
+  void slow_down(HostIndex host, Duration each);
+
   // What faults do to the path now.
   PathState state(HostIndex from, HostIndex to) const {
     return faults_.any() ? faults_.path(from, to) : PathState{};
@@ -97,7 +100,16 @@ class Links {
     Link up, down;
     Traffic traffic;
   };
+  // What takes in packets, of a host that is slow.
+  struct Server {
+    Duration each{};
+    Time free_at{};
+  };
   static constexpr int kShift = 20;
+  static constexpr std::uint32_t kNoData = 100;  // IP bytes: acknowledgements have fewer
+
+  Landing come_in(HostIndex from, HostIndex to, std::uint32_t wire, std::uint32_t packets, Time last_in);
+  static void serve(Server& server, std::uint32_t packets, Landing& landing);
 
   static Link link(double bps, Duration queue);
   static std::uint32_t overflow(const Link& link, Duration backlog, std::uint32_t wire,
@@ -112,6 +124,7 @@ class Links {
   std::uint64_t loss_seed_;
   std::uint64_t jitter_seed_;
   std::vector<Host> hosts_;
+  std::vector<Server> servers_;     // empty: nobody is slow
   std::vector<HostIndex> line_of_;  // whose access link a host uses; empty: each has its own
 };
 

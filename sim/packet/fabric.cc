@@ -237,7 +237,7 @@ void Fabric::land(Flight& flight) {
   const hosts::Landing place = links_.land(flight.from, flight.to, flight.wire, 1, flight.last_in);
   if (place.lost > 0) return forget(flight);
   flight.stage = Flight::Stage::downlink;
-  if (queued) return deliver(flight);
+  if (queued && place.at <= links_.kernel().now()) return deliver(flight);
   links_.kernel().arm(flight, place.at);
 }
 

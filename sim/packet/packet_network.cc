@@ -454,6 +454,7 @@ const hosts::Directory& PacketNetwork::directory() const { return impl_->directo
 const hosts::Middleboxes& PacketNetwork::middleboxes() const { return impl_->middleboxes; }
 hosts::Directory& PacketNetwork::directory() { return impl_->directory; }
 Faults& PacketNetwork::faults() { return impl_->faults; }
+void PacketNetwork::slow_down(HostIndex host, Duration each) { impl_->links.slow_down(host, each); }
 void PacketNetwork::hand_over(HostIndex host, Outside& outside) {
   impl_->fabric.device(host).hand_over(outside);
 }

@@ -50,6 +50,7 @@ class PacketNetwork {
   const hosts::Directory& directory() const;
   const hosts::Middleboxes& middleboxes() const;
   Faults& faults();
+  void slow_down(HostIndex host, Duration each);
   const hosts::Traffic& traffic(HostIndex host) const;
   std::uint64_t packets_lost() const;
 

@@ -51,6 +51,8 @@ class Backend {
   virtual void stop() = 0;  // advance() returns after this turn
 
   virtual Faults* faults() { return nullptr; }  // of the paths between nodes; null: they are real
+  // After attach(): the node takes so long for each packet of data. ConfigError on a backend that cannot.
+  virtual void slow_down(NodeIndex node, Duration each) = 0;
   // From the start on writes what captured nodes send and receive; ConfigError where there are no packets to be seen.
   // `captures` must outlive it.
   virtual void capture(capture::Captures& captures) = 0;

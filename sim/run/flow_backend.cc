@@ -50,6 +50,7 @@ class FlowBackend final : public KernelBackend {
   std::optional<std::uint64_t> packets_lost() const override {
     return network_ ? network_->packets_lost() : 0;
   }
+  void slow_down(NodeIndex node, Duration each) override { network_->slow_down(node, each); }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }

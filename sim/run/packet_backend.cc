@@ -97,6 +97,10 @@ class PacketBackend final : public KernelBackend, private RankedRun::Ground {
   std::optional<std::uint64_t> packets_lost() const override {
     return network_ ? network_->packets_lost() : 0;
   }
+  void slow_down(NodeIndex node, Duration each) override {
+    if (internet_.wifi() != nullptr) throw ConfigError("slowdown: not of radios");
+    network_->slow_down(node, each);
+  }
 
  private:
   const hosts::Directory& directory() const override { return network_->directory(); }

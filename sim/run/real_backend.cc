@@ -41,6 +41,10 @@ class RealBackend final : public Backend {
     throw ConfigError("real nodes have no simulated middleboxes before them");
   }
 
+  void slow_down(NodeIndex, Duration) override {
+    throw ConfigError("slowdown: real nodes are as fast as they are");
+  }
+
   bool advance(Time until, Duration wall) override {
     loop_.run_until(std::min(until, loop_.now() + wall));
     return loop_.now() >= until;

@@ -8,10 +8,13 @@
 #include "sim/hosts/directory.h"
 #include "sim/record/metric_sampler.h"
 #include "sim/record/recorder.h"
+#include "sim/run/churn.h"
+#include "sim/run/fault_script.h"
 #include "sim/run/flow_backend.h"
 #include "sim/run/packet_backend.h"
 #include "sim/run/ranked_run.h"
 #include "sim/run/real_backend.h"
+#include "sim/run/skewed_clock.h"
 #include "stack/env/node_log.h"
 #include "stack/protocols/gossipsub/gossipsub.h"
 #include "stack/scrape/scrape_page.h"
@@ -76,6 +79,9 @@ std::string describe(const Fault& fault) {
     case FaultEffect::delay:
       text = "delay " + std::to_string(fault.delay / 1us) + " us";
       break;
+    case FaultEffect::loss:
+      text = "loss " + std::to_string(fault.share);
+      break;
   }
   std::string_view between = " ";
   for (const Fault::Paths& paths : fault.paths) {
@@ -116,6 +122,7 @@ struct World::Member {
   NodeKind kind;
   std::optional<KeyPair> key;
   PeerId peer;
+  std::unique_ptr<SkewedClock> clock;  // null: it has the true time
   std::unique_ptr<NodeTrace> trace;
   std::unique_ptr<NodeLog> log;             // null: nothing is logged
   std::optional<Tun> device;                // until the start; of an attached one
@@ -382,6 +389,11 @@ void World::start(const std::string& path, const std::string& provenance) {
     if (!ours(index)) continue;
     Member& m = *members_[index];
     if (!m.attached) m.network = &backend_->attach(index);
+    if (m.kind.slowdown > Duration::zero()) backend_->slow_down(index, m.kind.slowdown);
+    if (m.kind.clock_drift != 0 || m.kind.clock_offset != Duration::zero()) {
+      if (internet_ == nullptr) throw ConfigError("clock: real nodes have the machine's");
+      m.clock = std::make_unique<SkewedClock>(backend_->clock(), m.kind.clock_drift, m.kind.clock_offset);
+    }
     if (m.joins == Time{}) begin(index);
   }
   if (backend_->packets_lost()) metrics_.of<NetworkMetrics>();
@@ -400,13 +412,9 @@ void World::begin(NodeIndex index) {
     m.log =
         std::make_unique<NodeLog>(log_levels_, *log_file_, backend_->clock(), times, std::to_string(index));
   }
-  const Env env{backend_->clock(),
-                *m.network,
-                m.rng,
-                *m.entropy,
-                *m.trace,
-                metrics_,
-                m.log != nullptr ? *m.log : Log::none()};
+  Clock& clock = m.clock != nullptr ? static_cast<Clock&>(*m.clock) : backend_->clock();
+  const Env env{
+      clock, *m.network, m.rng, *m.entropy, *m.trace, metrics_, m.log != nullptr ? *m.log : Log::none()};
   UpgradeOptions upgrade;
   upgrade.securities = m.kind.securities;
   upgrade.early_muxer = m.kind.early_muxer;
@@ -612,6 +620,38 @@ void World::restart(NodeIndex index, Identity identity) {
   for (const NodeIndex contact : m.contacts) dial(index, contact);
 }
 
+void World::churn(std::span<const NodeIndex> nodes, const ChurnPlan& plan) {
+  for (const NodeIndex node : nodes) mortal(node);
+  if (plan.until <= plan.start) throw ConfigError("churn: it ends before it begins");
+  const Rng rng = rng_.fork("churn", churns_.size());
+  churns_.push_back(std::make_unique<Churn>(*this, nodes, plan, rng));
+}
+
+std::uint32_t World::fail(const FaultRule& rule, std::span<const NodeIndex> nodes) {
+  if (internet_ == nullptr) throw ConfigError("fault points: real nodes have none");
+  if (ranked_ != nullptr) throw ConfigError("fault points: one process has to run the world");
+  std::vector<std::pair<NodeIndex, const Entropy*>> who;
+  for (const NodeIndex node : nodes) who.emplace_back(node, mortal(node).entropy.get());
+  if (fault_points_ == nullptr && FaultPoints::installed() != nullptr) {
+    throw ConfigError("fault points: of one World at a time in a process");
+  }
+  if (fault_points_ == nullptr) fault_points_ = std::make_unique<FaultScript>(rng_);
+  const FaultScript::Id id = fault_points_->add(rule, who);
+  const std::string_view name = FaultPoints::all().at(static_cast<std::size_t>(rule.point)).name;
+  recorder_->event(now(), "fault point",
+                   "#" + std::to_string(id) + " " + std::string(name) + " of " + std::to_string(who.size()));
+  return id;
+}
+
+void World::end_fail(std::uint32_t rule) {
+  if (fault_points_ == nullptr || !fault_points_->end(rule)) return;
+  recorder_->event(now(), "fault point ends", "#" + std::to_string(rule));
+}
+
+std::uint64_t World::fired(std::uint32_t rule) const {
+  return fault_points_ == nullptr ? 0 : fault_points_->fired(rule);
+}
+
 // Its process is gone; what its connections then say is the host's business. Nobody who is gone is subscribed.
 void World::end(NodeIndex index) {
   Member& m = *members_[index];
@@ -810,6 +850,7 @@ void World::release() {
     m->node.reset();
     m->kind.policy = {};
   }
+  if (fault_points_ != nullptr) fault_points_->withdraw();
   backend_->end();
 }
 

@@ -25,6 +25,10 @@ namespace mesocosm {
 
 class MetricSampler;
 class RankedRun;
+class Churn;
+struct ChurnPlan;
+class FaultScript;
+struct FaultRule;
 enum class Presence : std::uint8_t;
 class Recorder;
 class RecordSink;
@@ -54,6 +58,9 @@ struct NodeKind {
   TransportKind transport = TransportKind::tcp;  // websocket: with the full stack
   Duration
       keepalive{};  // connections are pinged so often, and end when no answer came by the next time; 0: never
+  std::int64_t clock_drift = 0;  // ppm by which its clock runs fast; simulated only, as are the two below
+  Duration clock_offset{};       // by which its calendar is ahead
+  Duration slowdown{};  // that it takes for each packet of data that comes to it, one after the other
 };
 
 // What is told of a run besides its trace. All of it may be read while the run goes on.
@@ -150,7 +157,15 @@ class World {
   // It begins anew, dials whom bootstrap() let it dial, and subscribes to what it was told to. One that is up ends
   // first: its host resets its connections.
   void restart(NodeIndex node, Identity identity = Identity::keep);
+  // From the plan's start on lets them come and go. ConfigError as above.
+  void churn(std::span<const NodeIndex> nodes, const ChurnPlan& plan);
   bool up(NodeIndex node) const;  // was there from the start or has joined, and has not gone
+
+  // From now on a fault point of the stack fires on the nodes, until it is ended. ConfigError on "real", and where
+  // several processes run the world.
+  std::uint32_t fail(const FaultRule& rule, std::span<const NodeIndex> nodes);
+  void end_fail(std::uint32_t rule);
+  std::uint64_t fired(std::uint32_t rule) const;  // how often so far
 
   Node& node(NodeIndex index);
   std::uint64_t turns() const;                         // that were taken; 0 on "real"
@@ -221,6 +236,8 @@ class World {
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<ScrapePage> scrape_page_;
   std::vector<std::unique_ptr<Member>> members_;
+  std::unique_ptr<FaultScript> fault_points_;  // null: none fires
+  std::vector<std::unique_ptr<Churn>> churns_;
   std::vector<std::unique_ptr<Script>> scripts_;
   std::vector<std::unique_ptr<Bootstrap>> bootstraps_;
   std::exception_ptr failure_;        // what a scripted action threw

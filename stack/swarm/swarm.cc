@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "stack/base/assert.h"
+#include "stack/env/fault_points.h"
 #include "stack/swarm/swarm_metrics.h"
 #include "stack/transport/labels.h"
 
@@ -229,6 +230,7 @@ void Swarm::Impl::start(PeerDial& dial) {
   }
   dial.add_addresses(peers.addresses(dial.peer));
   if (dial.addresses.empty()) return fail_dial(dial, {ErrorCode::not_found, "no address known"});
+  if (MC_FAULT_POINT(env.entropy, swarm_dial)) return fail_dial(dial, injected(ErrorCode::unreachable));
   env.clock.arm_after(dial.deadline, limits.dial_timeout);
   dial.try_next();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "stack/env/fault_points.h"
 #include "stack/transport/crowd_control.h"
 
 namespace mesocosm {
@@ -166,6 +167,9 @@ class TcpTransport::TcpListening final : public Listening,
 
   void on_accept(std::unique_ptr<ByteStream> stream) override {
     const Endpoint remote = stream->remote();
+    if (MC_FAULT_POINT(transport_.env_.entropy, transport_accept)) {
+      return events_.on_refused(address_of(remote), injected(ErrorCode::limit));
+    }
     auto& handshake = pending_.emplace_back(
         Pending{remote.ip, std::make_unique<UpgradedConnection>(transport_.context_, Direction::inbound,
                                                                 nullptr, address_of(remote), *this)});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stack/base/assert.h"
+#include "stack/env/fault_points.h"
 #include "stack/secure/noise.h"
 #include "stack/secure/tls.h"
 
@@ -352,6 +353,10 @@ void UpgradedConnection::begin_security(std::string_view id) {
 }
 
 bool UpgradedConnection::secure(Bytes& input) {
+  if (MC_FAULT_POINT(context_.entropy, transport_handshake)) {
+    fail_upgrade(injected(ErrorCode::reset));
+    return false;
+  }
   if (handshake_->dialer) {  // the offer is not answered yet
     if (!negotiate(input)) return false;
     if (handshake_->dialer) return true;
@@ -452,6 +457,10 @@ std::unique_ptr<Stream> UpgradedConnection::open(std::span<const ProtocolId> off
   mux_->write(state, std::get<MultistreamDialer>(stream->negotiation_->side).start());
   stream->negotiation_->deadline = now + context_.options.negotiation_timeout;
   arm_for_streams();
+  if (MC_FAULT_POINT(context_.entropy, stream_open)) {
+    stream->negotiation_->deadline = now;
+    context_.clock.arm(timer_, now);
+  }
   schedule();
   return stream;
 }
@@ -475,6 +484,9 @@ bool UpgradedConnection::dispatch_one(const YamuxEvent& event) {
     return true;
   }
   current_ = stream;
+  if (event.readable && !stream->negotiation_ && MC_FAULT_POINT(context_.entropy, stream_reset)) {
+    return stream_failed(*stream, injected(ErrorCode::reset));
+  }
   if (event.readable && stream->negotiation_) {
     if (!negotiate_stream(*stream)) return watch.alive();
     if (current_ == nullptr) return true;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mesocosm as mc
@@ -132,3 +133,106 @@ def test_nonsense_is_refused() -> None:
     world = mc.World()
     with pytest.raises(mc.ConfigError, match="below zero"):
         world.add(1, mc.GossipSub(), start=-1)
+
+
+def test_churn_by_a_model_and_back(record: Path) -> None:
+    def build() -> mc.World:
+        world, nodes = gossiping()
+        session, downtime = mc.churn.Weibull(shape=0.6, scale="15s"), mc.churn.LogNormal(
+            median="4s", sigma=0.5
+        )
+        world.churn(
+            nodes[1:],
+            session=session,
+            downtime=downtime,
+            identity="new",
+            departure="leave",
+            start="5s",
+            until="40s",
+        )
+        world.every("2s", lambda: nodes[0].publish("x", size=1000), start="6s")
+        return world
+
+    run = build().run("70s", out=record)
+    changes = run.presence.change.value_counts()
+    assert changes["left"] == changes["restarted"] > 20
+    assert run.presence.node.min() == 1
+    gone = run.presence[run.presence.change == "left"]
+    assert gone.time.between(5, 40).all()
+    assert run.messages.expected.iloc[-1] == 19
+    assert statistics.delivery_ratio_of_stayers(run, 10.0) > 0.99
+    assert build().run("70s").fingerprint == run.fingerprint
+
+
+def test_means_are_those_of_the_models() -> None:
+    churn = mc.churn
+    assert churn.Exponential(mean="2min").expected() == pytest.approx(120)
+    assert churn.Weibull(shape=0.5, scale="1min").expected() == pytest.approx(120)
+    assert churn.LogNormal(median=10, sigma=1).expected() == pytest.approx(16.487, abs=0.001)
+    assert churn.Trace(["1min", 30]).expected() == pytest.approx(45)
+    assert churn.ipfs_2021().expected() == pytest.approx(2.08 * 3600 * 1.9018, rel=0.01)
+
+
+def test_fault_points_fire_and_heal(record: Path) -> None:
+    world, nodes = gossiping()
+    fault = world.fault_point("swarm.dial", nodes, probability=0.5, until="10s")
+    third = world.fault_point("gossipsub.message", nodes[0], nth=3, times=1)
+    world.every("2s", lambda: nodes[0].publish("x", size=1000), start="20s")
+    run = world.run("40s", out=record)
+    assert fault.fired > 20 and third.fired == 1
+    failed = run.connections[run.connections.change == "dial failed"]
+    assert len(failed) == fault.fired
+    assert run.summary().delivery_ratio > 0.95
+    assert run.events.name.tolist() == ["fault point", "fault point", "fault point ends"]
+    assert run.events.detail.tolist() == ["#0 swarm.dial of 20", "#1 gossipsub.message of 1", "#0"]
+
+
+def test_losses_slow_nodes_and_skewed_clocks(record: Path) -> None:
+    world = mc.World(internet=mc.internet.uniform("50ms"))
+    nodes = world.add(18, mc.GossipSub()) + world.add(
+        2, mc.Node(mc.GossipSub(), slowdown="20ms", clock_drift=1000, clock_offset=-5)
+    )
+    world.bootstrap(nodes, mc.overlay.random(degree=8))
+    nodes.subscribe("x")
+    world.loss(nodes[:10], nodes[10:], share=0.05, at="5s", until="25s")
+    world.every("1s", lambda: nodes[0].publish("x", size=1000), start="6s")
+    run = world.run("30s", out=record)
+    assert run.summary().delivery_ratio > 0.97  # the last one is on its way
+    slow = run.deliveries.node >= 18
+    assert run.deliveries.latency[slow].median() > run.deliveries.latency[~slow].median() + 0.02
+    assert run.events.detail.tolist() == ["#1 loss 0.050000 10 | 10", "#1"]
+
+
+@pytest.mark.parametrize(
+    "nonsense, complaint",
+    [
+        (lambda w, n: w.churn(n, session="1h"), "session must be a model of mesocosm.churn"),
+        (lambda w, n: w.churn(n, session=mc.churn.Exponential(mean=0)), "mean must be longer than zero"),
+        (lambda w, n: w.churn(n, session=mc.churn.Weibull(shape=0, scale=1)), "shape must be a number of at"),
+        (lambda w, n: w.churn(n, session=mc.churn.LogNormal(median=1, sigma=-1)), "sigma must be above 0"),
+        (lambda w, n: w.churn(n, session=mc.churn.Trace([])), "there are no times"),
+        (lambda w, n: w.churn(n, session=mc.churn.ipfs_2021(), identity="old"), "identity must be one of"),
+        (lambda w, n: w.churn(n, session=mc.churn.ipfs_2021(), departure="die"), "departure must be one of"),
+        (lambda w, n: w.churn(n, session=mc.churn.ipfs_2021(), start=5, until=4), "not after it begins"),
+        (lambda w, n: w.churn(n - n, session=mc.churn.ipfs_2021()), "a side has no nodes"),
+        (lambda w, n: w.fault_point("swarm.dail", n), "point must be one of swarm.dial"),
+        (lambda w, n: w.fault_point("swarm.dial", n, probability=0), "probability must be above 0"),
+        (lambda w, n: w.fault_point("swarm.dial", n, nth=0), "nth must be a whole number"),
+        (lambda w, n: w.loss(n, n, share=1), "share must be above 0 and below 1"),
+        (lambda w, n: mc.Node(clock_drift=10**6), "clock_drift must be whole millionths"),
+        (lambda w, n: mc.Node(slowdown="-1s"), "expected a duration"),
+    ],
+)
+def test_more_nonsense_is_refused(nonsense: Callable[[mc.World, mc.Nodes], object], complaint: str) -> None:
+    world = mc.World()
+    nodes = world.add(3, mc.GossipSub())
+    with pytest.raises(mc.ConfigError, match=complaint):
+        nonsense(world, nodes)
+
+
+@pytest.mark.parametrize("how", [{"slowdown": 1}, {"clock_drift": 1}, {"clock_offset": 1}])
+def test_real_nodes_have_no_such_faults(how: dict[str, int]) -> None:
+    world = mc.World(backend="real")
+    world.add(1, mc.Node(mc.GossipSub(), **how))  # type: ignore[arg-type]
+    with pytest.raises(mc.ConfigError, match="real nodes"):
+        world.run("1s")

@@ -52,6 +52,32 @@ TEST_CASE("a cut hits the paths between its two sides, both ways or one way", "[
   CHECK(!faults.path(2, 1).lost);
 }
 
+TEST_CASE("losses add up as chances do, and a host without power is lost to everybody", "[faults]") {
+  Faults faults;
+  Fault lossy = cut({1}, {2}, FaultEffect::loss);
+  lossy.share = 0.5;
+  faults.add(lossy);
+  const Faults::Id more = faults.add(lossy);
+  CHECK(faults.path(1, 2).loss == 0.75);
+  CHECK(!faults.path(1, 2).lost);
+  CHECK(faults.path(1, 3).loss == 0);
+  CHECK(faults.heal(more));
+  CHECK(faults.path(2, 1).loss == 0.5);
+
+  faults.switch_off(3);
+  faults.switch_off(3);
+  CHECK(faults.off(3));
+  CHECK(faults.path(3, 4).lost);
+  CHECK(faults.path(4, 3).lost);
+  CHECK(!faults.path(4, 3).refused);
+  CHECK(!faults.path(3, 3).lost);
+  faults.heal_all();
+  CHECK(faults.any());
+  faults.switch_on(3);
+  CHECK(!faults.any());
+  CHECK(!faults.path(3, 4).lost);
+}
+
 TEST_CASE("a host always reaches itself", "[faults]") {
   Faults faults;
   faults.add(cut({1, 2}, {1, 2}));

@@ -1,6 +1,8 @@
 // What faults do to connections, alike on both simulated networks.
 //
 //   host 0 ──up 100 Mbit/s──▶ 20 ms ──▶ down 100 Mbit/s── host 1          (and back, alike)
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -248,4 +250,87 @@ TEMPLATE_TEST_CASE("a detour delays each way, in order, also when it ends", "[fa
   server.write("e");
   net.run(6s);
   CHECK(about(client.last - Time(5s), kOneWay));
+}
+
+namespace {
+
+// Datagrams that have come to a port, and when.
+struct Inbox final : Datagrams::Events {
+  explicit Inbox(const Kernel& owner) : kernel(owner) {}
+  void on_datagram(const Endpoint&, Bytes) override { times.push_back(kernel.now()); }
+  const Kernel& kernel;
+  std::vector<Time> times;
+};
+
+template <class Network>
+struct Post : Net<Network> {
+  Post() {
+    socket = std::move(*this->network.attach(1).bind({this->address(1), 9000}, inbox));
+    sender = std::move(*this->network.attach(0).bind({this->address(0), 9000}, outbox));
+  }
+  void send(std::size_t size) { sender->send({this->address(1), 9000}, Bytes::copy(std::string(size, 'x'))); }
+  Inbox inbox{this->kernel}, outbox{this->kernel};
+  std::unique_ptr<Datagrams> socket, sender;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a share of the packets is lost, and TCP sends them again", "[faults]", NETWORKS) {
+  Post<TestType> net;
+  Fault lossy = cut({0}, {1}, FaultEffect::loss, false);
+  lossy.share = 0.1;
+  const Faults::Id loss = net.faults().add(lossy);
+  for (int i = 0; i < 5000; ++i) {
+    net.send(200);
+    net.run(1ms * (i + 1));
+  }
+  net.run(6s);
+  const double share = 1 - static_cast<double>(net.inbox.times.size()) / 5000;
+  CAPTURE(share);
+  CHECK(std::abs(share - 0.1) < 5 * 0.0042);  // five standard errors
+  CHECK(net.network.traffic(0).packets_lost == 5000 - net.inbox.times.size());
+
+  End& client = net.connect(0, 1);
+  net.run(10s);
+  client.write(std::string(300'000, 'y'));
+  net.run(60s);
+  REQUIRE(net.servers.size() == 1);
+  CHECK(net.servers[0]->received.size() == 300'000);
+  net.faults().heal(loss);
+  const std::uint64_t lost = net.network.traffic(0).packets_lost;
+  for (int i = 0; i < 100; ++i) net.send(200);
+  net.run(61s);
+  CHECK(net.network.traffic(0).packets_lost == lost);
+}
+
+TEMPLATE_TEST_CASE("a slow host takes packets of data in one after the other", "[faults]", NETWORKS) {
+  Post<TestType> net;
+  net.network.slow_down(1, 5ms);
+  net.run(1s);
+  for (int i = 0; i < 10; ++i) net.send(200);
+  net.send(10);  // as small as an acknowledgement
+  net.run(2s);
+  REQUIRE(net.inbox.times.size() == 11);
+  std::sort(net.inbox.times.begin(), net.inbox.times.end());
+  CHECK(about(net.inbox.times[0] - Time(1s), kOneWay));  // the small one
+  for (int i = 1; i <= 10; ++i) CHECK(about(net.inbox.times[i] - Time(1s), kOneWay + i * 5ms));
+
+  const End& client = net.connect(0, 1);  // SYN and its like are small
+  net.run(3s);
+  CHECK(about(client.connected - Time(2s), 2 * kOneWay));
+}
+
+TEMPLATE_TEST_CASE("a host without power is silent, and after it what it had is reset", "[faults]",
+                   NETWORKS) {
+  Net<TestType> net;
+  End& client = net.connect(0, 1);
+  net.run(1s);
+  net.faults().switch_off(0);
+  client.stream.reset();  // no reset reaches anybody
+  net.servers.at(0)->write("where are you");
+  net.run(3s);
+  CHECK(!net.servers[0]->closed);
+  net.faults().switch_on(0);
+  net.run(20s);  // the next retransmission finds nobody who knows of it
+  CHECK(net.servers[0]->closed == ErrorCode::reset);
 }

@@ -6,6 +6,7 @@
 
 #include "stack/base/assert.h"
 #include "stack/crypto/peer_record.h"
+#include "stack/env/fault_points.h"
 
 namespace mesocosm {
 namespace {
@@ -434,6 +435,7 @@ void GossipSub::hand_out_deliveries() {
 void GossipSub::send(PeerIndex to, const RpcPart& part) {
   Link& link = this->link(to);
   if (part.kind == PartKind::message) {
+    if (MC_FAULT_POINT(env_.entropy, gossipsub_message)) return;
     if (!link.control.empty()) flush_control(link);  // what was said first arrives first
     if (link.messages.empty() && !warned_ && link.can_write()) return write_message(link, part);
     if (warned_) hold(to);

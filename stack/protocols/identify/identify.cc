@@ -5,6 +5,7 @@
 
 #include "stack/base/hash.h"
 #include "stack/crypto/peer_record.h"
+#include "stack/env/fault_points.h"
 
 namespace mesocosm {
 
@@ -87,6 +88,7 @@ Identify::~Identify() { swarm_.unobserve(*this); }
 void Identify::ask(Connection& connection) {
   const PeerId peer = connection.info().peer;
   Session& session = sessions_.add(std::make_unique<Session>(*this, Session::Kind::ask, peer));
+  if (MC_FAULT_POINT(env_.entropy, identify_ask)) return;
   const bool lazy = swarm_.peers().speaks(peer, kIdentifyProtocol);
   session.stream = connection.open({&kIdentifyProtocol, 1}, lazy, session);
 }
