@@ -66,7 +66,7 @@ def render(run: Run) -> str:
         subtitle=_subtitle(run),
         status=_status(run),
         tiles=_tiles(summary),
-        summary=summary.rows(),
+        summary=[*summary.rows(), *statistics.attack_rows(run)],
         figures=_figures(run),
         map_data=_script_json(map_data(run)) if len(run.messages) and len(run.nodes) else None,
         events=[
@@ -78,7 +78,7 @@ def render(run: Run) -> str:
             {
                 key: value
                 for key, value in run.provenance.items()
-                if key not in ("parameters", "scenario", "about")
+                if key not in ("parameters", "scenario", "about", "attacks")
             }
         ),
         file_name=run.path.name,

@@ -223,6 +223,23 @@ def cost_of_attacks(run: Run) -> pd.DataFrame:
     return table
 
 
+def attack_rows(run: Run) -> list[tuple[str, str]]:
+    """What a person reads of a run's attacks: (kind, what it cost)."""
+    rows = []
+    for number, cost in run.attacks.iterrows():
+        when = "never began"
+        if not np.isnan(cost["begins"]):
+            end = "the end" if np.isnan(cost["ends"]) else f"{cost['ends']:,g} s"
+            when = f"{cost['begins']:,g} s to {end}"
+        spent = f"{show_bytes(cost['bytes_out'])} out, {show_bytes(cost['bytes_in'])} in"
+        crowd = f"{cost['identities']:,} identities on {cost['addresses']:,} addresses, "
+        links = f"{cost['connections']:,} connections, {spent}; "
+        rows.append(
+            (f"attack {number}: {cost['attack']}", (crowd + links if cost["identities"] else "") + when)
+        )
+    return rows
+
+
 def _most_connections(run: Run, nodes: range) -> int:
     """How many ends of connections these nodes had together, at most at a time."""
     changes = run.connections[run.connections["node"].isin(nodes)].sort_values("time", kind="stable")

@@ -20,6 +20,7 @@ import click
 from .analysis import Run, load
 from .analysis import console as _console
 from .analysis.report import write_report
+from .analysis.statistics import attack_rows
 from .errors import ConfigError, RunError
 from .node_commands import node
 from .variant_commands import build_variant, compare, variants
@@ -63,7 +64,7 @@ def fail(error: Exception | str) -> NoReturn:
 
 def print_summary(run: Run) -> None:
     """Prints the table of a run: delivery ratio, latencies, duplicates, bytes; and its fingerprint."""
-    rows = run.summary().rows() + [("fingerprint", run.fingerprint or "–")]
+    rows = [*run.summary().rows(), *attack_rows(run), ("fingerprint", run.fingerprint or "–")]
     if not run.complete:
         rows.append(("ended", run.ended))
     _console.print_rows(rows, run.title)

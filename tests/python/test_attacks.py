@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import run_script
 
 import mesocosm as mc
 from mesocosm import ConfigError, attacks
@@ -420,3 +422,37 @@ def test_adversaries_on_real_sockets() -> None:
     assert reached(run, 0, 0, 3) == 1
     assert set(run.deliveries["from"]) | set(run.duplicates["from"]) >= {3, 4}
     assert run.attacks.connections[1] == 6 and run.attacks.ends[1] < 3.5
+
+
+def test_the_eclipse_scenario(tmp_path: Path) -> None:
+    record = tmp_path / "eclipse.h5"
+    small = (
+        "--nodes",
+        40,
+        "--sybils",
+        60,
+        "--addresses",
+        3,
+        "--load",
+        5,
+        "--attack",
+        "32s",
+        "--until",
+        "36s",
+    )
+    done = run_script(*small, "--out", record, script="scenarios/eclipse.py")
+    assert done.returncode == 0, done.stderr
+    assert "60 identities on 3 addresses, 2,400 connections" in " ".join(done.stdout.split())
+    cost = mc.load(record).attacks.loc[1]
+    assert (cost.identities, cost.addresses, cost.connections) == (60, 3, 60 * 40)
+
+
+@pytest.mark.parametrize("addresses,kept_out", [(None, False), (1, True)])
+def test_sybils_on_one_address_are_seen_to_be(addresses: int | None, kept_out: bool) -> None:
+    suspicious = mc.PeerScore(ip_colocation_weight=-10, ip_colocation_threshold=1)
+    world, nodes = make_world(mc.GossipSub(score=suspicious))
+    world.attack(attacks.ColdBoot(nodes, 40, addresses=addresses))
+    world.bootstrap(nodes, mc.overlay.random(20))
+    run = world.run("10s")
+    share = adversaries_in_mesh(run, 10)
+    assert share == 0 if kept_out else share > 0.3
