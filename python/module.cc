@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
   mesocosm::python::bind_errors(module);
   mesocosm::python::bind_nat(module);
   mesocosm::python::bind_real_node(module);
+  mesocosm::python::bind_rounds(module);
   mesocosm::python::bind_score(module);
   mesocosm::python::bind_variants(module);
   mesocosm::python::bind_world(module);

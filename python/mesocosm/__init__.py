@@ -1,10 +1,11 @@
 """Mesocosm: a real peer-to-peer network kept under controlled conditions."""
 
-from . import attacks, churn, internet, keys, overlay, real, topology
+from . import attacks, churn, internet, keys, overlay, real, rounds, topology
 from ._core import __version__
 from .analysis import Run, load
 from .comparison import Comparison, compare
 from .emulation import Namespace
+from .epidemics import Cyclon, HyParView, Plumtree, Rumors
 from .errors import ConfigError, RunError
 from .nat import Firewall, Nat
 from .node import FloodSub, GossipSub, Node, RandomSub
@@ -17,17 +18,21 @@ from .world import Fault, FaultPoint, Nodes, World, fault_points
 __all__ = [
     "Comparison",
     "ConfigError",
+    "Cyclon",
     "Fault",
     "FaultPoint",
     "Firewall",
     "FloodSub",
     "GossipSub",
+    "HyParView",
     "Namespace",
     "Nat",
     "Node",
     "Nodes",
     "PeerScore",
+    "Plumtree",
     "RandomSub",
+    "Rumors",
     "Run",
     "RunError",
     "TopicScore",
@@ -46,6 +51,7 @@ __all__ = [
     "main",
     "overlay",
     "real",
+    "rounds",
     "score_decay",
     "topology",
     "variants",

@@ -1,0 +1,91 @@
+#include "python/config_epidemics.h"
+
+#include <string>
+
+#include "sim/run/world.h"
+
+namespace py = pybind11;
+
+namespace mesocosm::python {
+namespace {
+
+template <class T>
+T get(const py::dict& config, const char* key) {
+  if (!config.contains(key)) throw ConfigError(std::string("missing configuration: ") + key);
+  return config[key].cast<T>();
+}
+
+Duration duration(const py::dict& config, const char* key) {
+  return Duration(get<std::int64_t>(config, key));
+}
+
+BroadcastLimits limits_from(const py::dict& config) {
+  BroadcastLimits limits;
+  limits.seen_ttl = duration(config, "seen_ttl_ns");
+  limits.max_message = get<std::uint32_t>(config, "max_message");
+  return limits;
+}
+
+template <class Params>
+Params checked(const char* name, Params params) {
+  if (const auto valid = params.validate(); !valid)
+    throw ConfigError(std::string(name) + ": " + valid.error().detail);
+  return params;
+}
+
+RumorMode mode_from(const std::string& name) {
+  if (name == "push") return RumorMode::push;
+  if (name == "pull") return RumorMode::pull;
+  if (name == "push-pull") return RumorMode::push_pull;
+  throw ConfigError("Rumors: mode must be push, pull or push-pull, not '" + name + "'");
+}
+
+}  // namespace
+
+RumorsParams rumors_from(const py::dict& config) {
+  RumorsParams params;
+  params.mode = mode_from(get<std::string>(config, "mode"));
+  params.feedback = get<bool>(config, "feedback");
+  params.counter = get<bool>(config, "counter");
+  params.k = get<std::uint32_t>(config, "k");
+  params.period = duration(config, "period_ns");
+  params.limits = limits_from(config);
+  return checked("Rumors", params);
+}
+
+HyParViewParams hyparview_from(const py::dict& config) {
+  HyParViewParams params;
+  params.active = get<std::uint32_t>(config, "active");
+  params.passive = get<std::uint32_t>(config, "passive");
+  params.active_walk = get<std::uint32_t>(config, "active_walk");
+  params.passive_walk = get<std::uint32_t>(config, "passive_walk");
+  params.shuffle_active = get<std::uint32_t>(config, "shuffle_active");
+  params.shuffle_passive = get<std::uint32_t>(config, "shuffle_passive");
+  params.period = duration(config, "period_ns");
+  return checked("HyParView", params);
+}
+
+PlumtreeParams plumtree_from(const py::dict& config) {
+  PlumtreeParams params;
+  params.ihave_timeout = duration(config, "ihave_timeout_ns");
+  params.graft_timeout = duration(config, "graft_timeout_ns");
+  params.eager_only = get<bool>(config, "eager_only");
+  params.optimize = get<std::uint32_t>(config, "threshold") > 0;
+  if (params.optimize) params.threshold = get<std::uint32_t>(config, "threshold");
+  params.limits = limits_from(config);
+  return checked("Plumtree", params);
+}
+
+CyclonParams cyclon_from(const py::dict& config) {
+  CyclonParams params;
+  params.view = get<std::uint32_t>(config, "view");
+  params.shuffle = get<std::uint32_t>(config, "shuffle");
+  params.walk = get<std::uint32_t>(config, "walk");
+  params.oldest = get<bool>(config, "oldest");
+  params.period = duration(config, "period_ns");
+  params.push_fanout = get<std::uint32_t>(config, "fanout");
+  params.limits = limits_from(config);
+  return checked("Cyclon", params);
+}
+
+}  // namespace mesocosm::python
