@@ -18,7 +18,7 @@ Size = str | int
 SECURITIES = ("noise", "tls")
 TRANSPORTS = ("tcp", "ws")
 _SIGNING = ("strict-sign", "strict-no-sign")
-GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2")
+GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 _MESSAGE_IDS = ("from-seqno", "content", "data")
 _COUNTS = (
     "iwant_retransmission",
@@ -49,7 +49,7 @@ class GossipSub(PubSub):
     seconds. The first heartbeat comes at a random time within one `heartbeat` after `heartbeat_delay`. Each
     `opportunistic_graft_ticks` heartbeats a mesh whose median score is below
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
-    `version` is the latest that the node speaks, "1.0", "1.1" or "1.2"; with "1.0" there are no scores, and `D_out`,
+    `version` is the latest that the node speaks, "1.0" to "1.3"; with "1.0" there are no scores, and `D_out`,
     `D_score`, `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
     (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on.
 

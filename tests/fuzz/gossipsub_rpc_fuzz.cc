@@ -51,6 +51,15 @@ bool look_into(const RpcPart& part) {
       MC_ASSERT(!prune || prune->peers.size() <= 16);
       return prune.has_value();
     }
+    case PartKind::extensions:
+      return decode_extensions(part.body()).has_value();
+    case PartKind::partial: {
+      const auto partial = decode_partial(part.body());
+      MC_ASSERT(!partial || (within(partial->group, part.bytes) && within(partial->message, part.bytes)));
+      return partial.has_value();
+    }
+    case PartKind::test_extension:
+      return true;
     case PartKind::other:
       MC_ASSERT(part.field > 0 && part.field <= kMaxControlField);
       return true;

@@ -14,6 +14,7 @@ KINDS: list[tuple[Any, str]] = [
     (mc.GossipSub(version="1.0"), "/meshsub/1.0.0"),
     (mc.GossipSub(), "/meshsub/1.1.0"),
     (mc.GossipSub(version="1.2"), "/meshsub/1.2.0"),
+    (mc.GossipSub(version="1.3"), "/meshsub/1.3.0"),
     (mc.FloodSub(), "/floodsub/1.0.0"),
     (mc.RandomSub(D=10, network_size=30), "/randomsub/1.0.0"),
 ]
@@ -55,7 +56,7 @@ def test_version_1_0_has_the_mesh_of_its_specification() -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: mc.GossipSub(version="1.9"), "GossipSub: version must be one of 1.0, 1.1, 1.2"),
+        (lambda: mc.GossipSub(version="1.9"), "GossipSub: version must be one of 1.0, 1.1, 1.2, 1.3, not"),
         (lambda: mc.GossipSub(version=1.1), "not 1.1"),  # type: ignore[arg-type]
         (lambda: mc.RandomSub(D=0), "RandomSub: D must be a whole number of at least 1, not 0"),
         (lambda: mc.RandomSub(network_size=-1), "RandomSub: network_size must be a number of nodes, not -1"),

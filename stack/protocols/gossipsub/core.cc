@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "stack/base/assert.h"
+#include "stack/base/hash.h"
+#include "stack/protocols/gossipsub/partial.h"
 
 namespace mesocosm {
 namespace {
@@ -26,6 +28,28 @@ std::uint64_t whole_seconds(Duration duration) {
 
 }  // namespace
 
+// Partial messages, and what they ask of the core.
+struct GossipSubCore::Parts final : PartialActions {
+  explicit Parts(GossipSubCore& owner) : core(owner), messages(*this) {}
+
+  void send_partial(PeerIndex to, const RpcPart& part) override { core.actions_.send(to, part); }
+  bool accept_part(TopicIndex topic, ByteView group, std::size_t part, ByteView data) override {
+    return core.actions_.accept_part(topic, group, part, data);
+  }
+  void complete(TopicIndex topic, ByteView group, const std::vector<Bytes>& parts) override {
+    std::size_t size = 0;
+    for (const Bytes& part : parts) size += part.size();
+    ++core.counters_.delivered;
+    core.note(Event::delivered, kNoPeer, topic, hash64(group), size);
+    core.actions_.deliver_parts(topic, group, parts);
+  }
+
+  GossipSubCore& core;
+  PartialMessages messages;
+};
+
+GossipSubCore::~GossipSubCore() = default;
+
 GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdentity& identity, Rng rng,
                              GossipSubActions& actions, MessageChecks& checks,
                              std::unique_ptr<GossipSubPolicy> policy)
@@ -41,6 +65,7 @@ GossipSubCore::GossipSubCore(const GossipSubParams& params, const GossipSubIdent
       unwanted_(params_.version < PeerKind::gossipsub_12
                     ? nullptr
                     : std::make_unique<UnwantedMessages>(rng.fork("idontwant").next())),
+      parts_(params_.partial_messages ? std::make_unique<Parts>(*this) : nullptr),
       next_seqno_(identity.first_seqno) {
   MC_ASSERT(params.validate().has_value());
   MC_ASSERT(params.signature_policy == SignaturePolicy::strict_no_sign || identity.key != nullptr);
@@ -61,8 +86,11 @@ PeerIndex GossipSubCore::on_peer_added(const PeerId& id, PeerKind kind, bool out
           .direct = std::find(direct_.begin(), direct_.end(), id) != direct_.end(),
           .hash = id.hash()};
   if (peer.direct || no_mesh(peer)) ++push_always_;
-  for (const Topic& topic : topics_) {
-    if (topic.subscribed) actions_.send(index, make_subscription(true, topic.name));
+  // In the first RPC, and so before all else.
+  const Extensions ours{.partial_messages = params_.partial_messages, .test = params_.test_extension};
+  if (kind >= PeerKind::gossipsub_13 && ours.any()) actions_.send(index, make_extensions(ours));
+  for (TopicIndex topic = 0; topic < topics_.size(); ++topic) {
+    if (topics_[topic].subscribed) actions_.send(index, announcement(topic));
   }
   if (score_ != nullptr) {
     score_->advance(now);
@@ -85,6 +113,7 @@ void GossipSubCore::on_peer_removed(PeerIndex index) {
   }
   cache_.forget_peer(index);
   if (unwanted_ != nullptr) unwanted_->forget_peer(index);
+  if (parts_ != nullptr) parts_->messages.on_peer_removed(index);
   if (peers_[index].direct || no_mesh(peers_[index])) --push_always_;
   peers_[index] = {};
   free_peers_.push_back(index);
@@ -209,9 +238,9 @@ TopicIndex GossipSubCore::subscribe(std::string_view name, Time now) {
   Topic& topic = topics_[index];
   topic.subscribed = true;
   make_ours(topic);
-  const RpcPart announcement = make_subscription(true, topic.name);
+  const RpcPart told = announcement(index);
   for (PeerIndex peer = 0; peer < peers_.size(); ++peer) {
-    if (usable(peer)) actions_.send(peer, announcement);
+    if (usable(peer)) actions_.send(peer, told);
   }
   note(Event::subscribed, kNoPeer, index);
 
@@ -248,6 +277,7 @@ void GossipSubCore::unsubscribe(std::string_view name, Time now) {
   for (PeerIndex peer : mesh) prune(index, peer, params_.peer_exchange, params_.unsubscribe_backoff, now);
   topic.mesh.clear();
   note(Event::unsubscribed, kNoPeer, index);
+  if (parts_ != nullptr) parts_->messages.disable(index);
   release_if_unused(index);
 }
 
@@ -259,10 +289,15 @@ void GossipSubCore::on_subscription(PeerIndex from, const Subscription& subscrip
     if (peer.subscriptions < params_.max_subscriptions_per_peer) {
       const TopicIndex index = intern(subscription.topic, params_.max_topics - params_.max_topics / 4);
       if (index != kNoTopic && topics_[index].peers.insert(from)) ++peer.subscriptions;
+      if (index != kNoTopic && parts_ != nullptr && peer.partial_messages) {
+        parts_->messages.on_subscription(from, index, subscription.requests_partial,
+                                         subscription.supports_partial);
+      }
     }
   } else if (const TopicIndex index = find_topic(subscription.topic);
              index != kNoTopic && topics_[index].peers.erase(from)) {
     --peer.subscriptions;
+    if (parts_ != nullptr) parts_->messages.on_subscription(from, index, false, false);
     drop_from_mesh(index, from);
     topics_[index].fanout.erase(from);
     release_if_unused(index);
@@ -288,8 +323,27 @@ Result<> GossipSubCore::on_rpc(PeerIndex from, Rpc rpc, Time now) {
   bool idontwant_allowed = false;
   std::size_t idontwant_heard = 0;  // ids
   wanted_.clear();
+  // What a peer can do is said in its first RPC only, and says how to read the rest of that.
+  const bool first = !peers_[from].introduced;
+  peers_[from].introduced = true;
+  if (first && peers_[from].kind >= PeerKind::gossipsub_13) {
+    const auto told = std::find_if(rpc.begin(), rpc.end(),
+                                   [](const RpcPart& part) { return part.kind == PartKind::extensions; });
+    if (told != rpc.end()) {
+      if (auto done = on_extensions(from, *told); !done) return done;
+    }
+  }
   for (const RpcPart& part : rpc) {
     switch (part.kind) {
+      case PartKind::extensions:
+        if (!first && peers_[from].kind >= PeerKind::gossipsub_13) penalize(from, 1);
+        break;
+      case PartKind::test_extension:
+        if (params_.test_extension && peers_[from].test_extension) ++counters_.test_extensions_received;
+        break;
+      case PartKind::partial:
+        if (auto done = on_partial(from, part); !done) return done;
+        break;
       case PartKind::message:
         if (auto done = on_message(from, part, now); !done) return done;
         break;
@@ -560,6 +614,9 @@ void GossipSubCore::forward(const OutgoingMessage& message, const RpcPart& part,
 }
 
 void GossipSubCore::push(const OutgoingMessage& message, const RpcPart& part, std::vector<PeerIndex>& to) {
+  if (parts_ != nullptr) {
+    std::erase_if(to, [&](PeerIndex peer) { return parts_->messages.instead(message.topic, peer); });
+  }
   policy_->choose_push(*this, message, to);
   send_message(to, part, message.payload);
 }
@@ -734,6 +791,7 @@ void GossipSubCore::send_idontwant(TopicIndex index, const MessageId& id, PeerIn
   RpcPart part;
   for (PeerIndex peer : topics_[index].mesh) {
     if (peer == but || peers_[peer].kind < PeerKind::gossipsub_12) continue;
+    if (parts_ != nullptr && parts_->messages.gives(index, peer)) continue;
     if (part.bytes.empty()) part = make_idontwant(id.bytes());
     ++counters_.idontwant_sent;
     actions_.send(peer, part);
@@ -753,7 +811,8 @@ void GossipSubCore::withhold(const OutgoingMessage& message) {
 void GossipSubCore::emit_gossip(TopicIndex index) {
   std::vector<ByteView> ids;
   cache_.each_gossip_id(index, [&](ByteView id) { ids.push_back(id); });
-  if (ids.empty()) return;
+  const bool in_parts = parts_ != nullptr && parts_->messages.groups(index) > 0;
+  if (ids.empty() && !in_parts) return;
   const Topic& topic = topics_[index];
   std::vector<PeerIndex> chosen;
   for (PeerIndex peer : topic.peers) {
@@ -762,6 +821,8 @@ void GossipSubCore::emit_gossip(TopicIndex index) {
     chosen.push_back(peer);
   }
   policy_->choose_gossip(*this, index, chosen);
+  if (in_parts) gossip_parts(index, chosen);
+  if (ids.empty()) return;
   rng_.shuffle(std::span(ids));
   const bool too_many = ids.size() > params_.max_ihave_length;
   std::vector<RpcPart> parts;
@@ -981,6 +1042,7 @@ void GossipSubCore::on_heartbeat(Time now) {
   policy_->on_heartbeat(*this, now);
   cache_.expire(now);
   if (unwanted_ != nullptr) unwanted_->on_heartbeat(ticks_);
+  if (parts_ != nullptr) parts_->messages.on_heartbeat();
   for (Peer& peer : peers_) {
     peer.ihave_rpcs = 0;
     peer.asked = 0;
@@ -1040,6 +1102,94 @@ void GossipSubCore::pick_fanout(TopicIndex index) {
 }
 
 // -----------------------------------------------------------------------------------------------------------
+// extensions
+
+void GossipSubCore::on_stream_opened(PeerIndex index) {
+  Peer& peer = peers_[index];
+  peer.introduced = false;
+  peer.partial_messages = false;
+  peer.test_extension = false;
+}
+
+Result<> GossipSubCore::on_extensions(PeerIndex from, const RpcPart& part) {
+  Peer& peer = peers_[from];
+  const auto theirs = decode_extensions(part.body());
+  if (!theirs) return tl::unexpected(theirs.error());
+  peer.partial_messages = theirs->partial_messages;
+  peer.test_extension = theirs->test;
+  if (peer.test_extension && params_.test_extension) actions_.send(from, make_test_extension());
+  return {};
+}
+
+void GossipSubCore::penalize(PeerIndex peer, unsigned count) {
+  if (score_ != nullptr) score_->on_penalty(peers_[peer].hash, count);
+  policy_->on_penalty(*this, peer, count);
+}
+
+RpcPart GossipSubCore::announcement(TopicIndex index) const {
+  const PartialTopic* settings = parts_ == nullptr ? nullptr : parts_->messages.settings(index);
+  return make_subscription({.subscribe = true,
+                            .topic = topics_[index].name,
+                            .requests_partial = settings != nullptr && settings->requests,
+                            .supports_partial = settings != nullptr});
+}
+
+Result<TopicIndex> GossipSubCore::subscribe_in_parts(std::string_view name, const PartialTopic& settings,
+                                                     Time now) {
+  if (parts_ == nullptr) return fail(ErrorCode::refused, "partial messages are not switched on");
+  if (settings.parts == 0 || settings.parts > kMaxMessageParts || settings.max_part == 0) {
+    return fail(
+        ErrorCode::protocol_violation,
+        "a message has between 1 and " + std::to_string(kMaxMessageParts) + " parts, of at least a byte");
+  }
+  const TopicIndex index = intern(as_bytes(name), params_.max_topics);
+  if (index == kNoTopic || name.empty()) return fail(ErrorCode::limit, "too many topics, or too long a name");
+  if (topics_[index].subscribed) return fail(ErrorCode::refused, "subscribed already");
+  parts_->messages.enable(index, topics_[index].name, settings);
+  return subscribe(name, now);
+}
+
+Result<> GossipSubCore::publish_parts(std::string_view name, ByteView group, std::span<const Bytes> parts,
+                                      Time now) {
+  now_ = now;
+  const TopicIndex index = find_topic(name);
+  const PartialTopic* settings =
+      parts_ == nullptr || index == kNoTopic ? nullptr : parts_->messages.settings(index);
+  if (settings == nullptr) return fail(ErrorCode::not_found, "not a topic of partial messages");
+  const bool fits = parts.size() == settings->parts && !group.empty() && group.size() <= kMaxGroupId;
+  const bool short_enough = std::all_of(parts.begin(), parts.end(),
+                                        [&](const Bytes& part) { return part.size() <= settings->max_part; });
+  if (!fits || !short_enough) {
+    return fail(ErrorCode::protocol_violation, "the number or length of the parts, or the group's name");
+  }
+  std::size_t size = 0;
+  for (const Bytes& part : parts) size += part.size();
+  note(Event::published, kNoPeer, index, hash64(group), size);
+  ++counters_.published;
+  parts_->messages.publish(index, group, parts, topics_[index].mesh);
+  return {};
+}
+
+Result<> GossipSubCore::on_partial(PeerIndex from, const RpcPart& part) {
+  if (parts_ == nullptr || !peers_[from].partial_messages) return {};
+  const auto partial = decode_partial(part.body());
+  if (!partial) return tl::unexpected(partial.error());
+  const TopicIndex index = find_topic(partial->topic);
+  if (index == kNoTopic || !topics_[index].subscribed) return {};
+  return parts_->messages.on_partial(from, index, *partial, topics_[index].mesh);
+}
+
+const PartialMessages* GossipSubCore::partial() const {
+  return parts_ == nullptr ? nullptr : &parts_->messages;
+}
+
+// Who wants parts is told which there are, and is not told of whole messages.
+void GossipSubCore::gossip_parts(TopicIndex index, std::vector<PeerIndex>& chosen) {
+  parts_->messages.gossip(index, chosen);
+  std::erase_if(chosen, [&](PeerIndex peer) { return parts_->messages.instead(index, peer); });
+}
+
+// -----------------------------------------------------------------------------------------------------------
 // others
 
 void GossipSubCore::note(GossipSubEvent::Kind kind, PeerIndex peer, TopicIndex topic, std::uint64_t subject,
@@ -1059,6 +1209,7 @@ std::size_t GossipSubCore::memory() const {
       topic_hashes_.capacity() * sizeof(std::uint64_t) + scratch_.capacity() * sizeof(PeerIndex) +
       wanted_.capacity() * sizeof(Wanted) + cache_.memory() +
       (unwanted_ == nullptr ? 0 : sizeof(UnwantedMessages) + unwanted_->memory()) +
+      (parts_ == nullptr ? 0 : sizeof(Parts) + parts_->messages.memory()) +
       (deferred_ == nullptr ? 0 : sizeof(Deferred) + deferred_->parked.capacity() * sizeof(Parked)) +
       (score_ == nullptr ? 0 : sizeof(PeerScore) + score_->memory());
   for (const Topic& topic : topics_) {

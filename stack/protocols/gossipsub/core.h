@@ -43,6 +43,8 @@
 
 namespace mesocosm {
 
+class PartialMessages;
+struct PartialTopic;           // partial.h
 struct GossipSubTopicMetrics;  // where the driver counts what happens in a topic; the core only keeps it
 
 // An application's word on a message that is well-formed and, where the policy says so, signed (v1.1,
@@ -101,6 +103,9 @@ class GossipSubActions {
   virtual bool cancel(PeerIndex, const RpcPart&) { return false; }
   // A message for the application, in a topic that is subscribed to; `from` handed it to us (kNoPeer: it left since).
   virtual void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) = 0;
+  // Partial messages: see PartialActions. The whole message is told like a delivery.
+  virtual bool accept_part(TopicIndex, ByteView, std::size_t, ByteView) { return true; }
+  virtual void deliver_parts(TopicIndex, ByteView, const std::vector<Bytes>&) {}
   // Please connect to the peer; the envelope, if there is one, is not verified yet.
   virtual void connect(const PeerId& peer, const Bytes& signed_record) = 0;
   // The envelope to hand out for a peer in peer exchange, or empty.
@@ -148,6 +153,7 @@ struct GossipSubCounters {
   std::uint64_t iwant_refused = 0;  // asked for too often
   std::uint64_t idontwant_sent = 0;
   std::uint64_t idontwant_received = 0;
+  std::uint64_t test_extensions_received = 0;
   std::uint64_t withheld = 0;  // messages that were not sent because of an IDONTWANT
   std::uint64_t grafts_sent = 0;
   std::uint64_t grafts_received = 0;
@@ -176,6 +182,9 @@ class GossipSubCore {
   GossipSubCore(const GossipSubParams& params, const GossipSubIdentity& identity, Rng rng,
                 GossipSubActions& actions, MessageChecks& checks,
                 std::unique_ptr<GossipSubPolicy> policy = nullptr);
+  ~GossipSubCore();
+  GossipSubCore(const GossipSubCore&) = delete;
+  GossipSubCore& operator=(const GossipSubCore&) = delete;
 
   // --- events ---
   // A peer that speaks pubsub; it is told our subscriptions. `outbound`: we dialed it. `ip`: where it is, for its
@@ -183,6 +192,8 @@ class GossipSubCore {
   PeerIndex on_peer_added(const PeerId& peer, PeerKind kind, bool outbound, Time now,
                           const IpAddress& ip = {});
   void on_peer_removed(PeerIndex peer);
+  // The peer opened a stream to us, maybe in place of an earlier one: what comes next is its first RPC.
+  void on_stream_opened(PeerIndex peer);
   // An error means that the peer breaks the protocol: what came before it was done, its stream should be
   // reset.
   Result<> on_rpc(PeerIndex peer, Rpc rpc, Time now);
@@ -199,6 +210,14 @@ class GossipSubCore {
   // too_large; refused: the same message was seen already (with content_hash: the same data); limit: too many
   // topics.
   Result<MessageId> publish(std::string_view topic, ByteView data, Time now);
+  // Partial messages (v1.3, with params().partial_messages): JOIN a topic whose messages come in parts, or whole from
+  // peers that know no parts. Errors: refused, if that is not switched on, or we are in the topic already;
+  // protocol_violation, for no parts or more than kMaxMessageParts; limit.
+  Result<TopicIndex> subscribe_in_parts(std::string_view topic, const PartialTopic& settings, Time now);
+  // What we have of a message, at its places; it goes to the mesh's peers that take parts. Errors: not_found, if the topic
+  // is not one of parts; protocol_violation, if the parts are not as many, or one too long, or the group's name is empty
+  // or too long.
+  Result<> publish_parts(std::string_view topic, ByteView group, std::span<const Bytes> parts, Time now);
   // Not owned; null: none. For topics that are subscribed to.
   void set_validator(std::string_view topic, MessageValidator* validator);
   // Whether messages of the topic are deferred to GossipSubActions::validate, as all are with
@@ -220,8 +239,11 @@ class GossipSubCore {
   struct Peer {
     PeerId id;  // empty: a free slot
     PeerKind kind = PeerKind::gossipsub_11;
-    bool outbound = false;
-    bool direct = false;
+    bool outbound : 1 = false;
+    bool direct : 1 = false;
+    bool introduced : 1 = false;        // its first RPC came
+    bool partial_messages : 1 = false;  // extensions that it told of
+    bool test_extension : 1 = false;
     std::uint64_t hash = 0;           // id.hash()
     std::uint16_t subscriptions = 0;  // topics that it subscribes to
     std::uint16_t ihave_rpcs = 0;     // heard from it in this heartbeat
@@ -263,6 +285,7 @@ class GossipSubCore {
   TopicIndex find_topic(std::string_view name) const { return find_topic(as_bytes(name)); }
   std::size_t topic_slots() const { return topics_.size(); }
   const MessageCache& cache() const { return cache_; }
+  const PartialMessages* partial() const;  // null unless switched on
   Rng& rng() { return rng_; }
   std::uint64_t heartbeats() const { return ticks_; }
   Time now() const { return now_; }  // as we were told last
@@ -283,6 +306,7 @@ class GossipSubCore {
   std::size_t memory() const;  // bytes on the heap, without messages
 
  private:
+  struct Parts;
   void on_subscription(PeerIndex from, const Subscription& subscription);
   Result<> on_message(PeerIndex from, const RpcPart& part, Time now);
   void advance_score(Time now) {
@@ -313,6 +337,11 @@ class GossipSubCore {
   void collect_wanted(PeerIndex from, const RpcPart& ihave, ByteView topic);
   void send_iwant(PeerIndex to);
   void on_iwant(PeerIndex from, const RpcPart& iwant);
+  Result<> on_extensions(PeerIndex from, const RpcPart& part);
+  Result<> on_partial(PeerIndex from, const RpcPart& part);
+  void gossip_parts(TopicIndex topic, std::vector<PeerIndex>& chosen);
+  RpcPart announcement(TopicIndex topic) const;
+  void penalize(PeerIndex peer, unsigned count);
   void on_idontwant(PeerIndex from, const RpcPart& idontwant, std::size_t& heard);
   void send_idontwant(TopicIndex topic, const MessageId& id, PeerIndex but);
   void withhold(const OutgoingMessage& message);
@@ -360,6 +389,7 @@ class GossipSubCore {
   mutable TopicIndex last_topic_ = 0;  // found last: most messages are in the same topic as the one before
   MessageCache cache_;
   std::unique_ptr<UnwantedMessages> unwanted_;  // null before v1.2
+  std::unique_ptr<Parts> parts_;                // null unless partial messages are switched on
   struct Parked {                               // a message in validation
     ValidationTicket ticket = 0;  // its slot and, above, a number that no other one had; 0: a free slot
     Time since{};

@@ -206,8 +206,44 @@ Result<> GossipSub::subscribe(std::string_view topic, GossipSubHandler* handler)
   return {};
 }
 
+Result<> GossipSub::subscribe_in_parts(std::string_view topic, const PartialTopic& settings,
+                                       PartialHandler& handler, GossipSubHandler* whole) {
+  const auto index = core_.subscribe_in_parts(topic, settings, env_.clock.now());
+  if (!index) return tl::unexpected(index.error());
+  if (handlers_.size() <= *index) handlers_.resize(*index + 1);
+  if (partial_handlers_.size() <= *index) partial_handlers_.resize(*index + 1);
+  handlers_[*index] = whole;
+  partial_handlers_[*index] = &handler;
+  return {};
+}
+
+Result<> GossipSub::publish_parts(std::string_view topic, ByteView group, std::span<const Bytes> parts) {
+  auto done = core_.publish_parts(topic, group, parts, env_.clock.now());
+  if (!completed_.empty()) hand_out_parts();
+  return done;
+}
+
+bool GossipSub::accept_part(TopicIndex topic, ByteView group, std::size_t part, ByteView data) {
+  PartialHandler* handler = topic < partial_handlers_.size() ? partial_handlers_[topic] : nullptr;
+  return handler != nullptr && handler->accept_part(group, part, data);
+}
+
+void GossipSub::deliver_parts(TopicIndex topic, ByteView group, const std::vector<Bytes>& parts) {
+  completed_.push_back({.topic = topic, .group = Bytes::copy(group), .parts = parts});
+}
+
+void GossipSub::hand_out_parts() {
+  for (const Completed& item : std::exchange(completed_, {})) {
+    PartialHandler* handler = partial_handlers_[item.topic];
+    if (handler == nullptr || !core_.topic(item.topic).subscribed) continue;
+    const Bytes name = core_.topic(item.topic).name;
+    handler->on_complete(name.text(), item.group, item.parts);
+  }
+}
+
 void GossipSub::unsubscribe(std::string_view topic) {
   const TopicIndex index = core_.find_topic(topic);
+  if (index < partial_handlers_.size()) partial_handlers_[index] = nullptr;
   if (index < handlers_.size()) handlers_[index] = nullptr;
   core_.unsubscribe(topic, env_.clock.now());
 }
@@ -388,6 +424,7 @@ void GossipSub::on_stream(std::unique_ptr<Stream> stream) {
   PeerIndex index = core_.find_peer(peer);
   if (index == kNoPeer) index = link_up(peer, stream->protocol());
   if (index == kNoPeer) return stream->reset();
+  core_.on_stream_opened(index);
   link(index).inbound =
       std::make_unique<Inbound>(*this, index, std::move(stream));  // a newer one replaces the older
 }
@@ -403,6 +440,7 @@ Error GossipSub::on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix
   auto done = core_.on_rpc(from, parts_, env_.clock.now());
   warned_ = false;
   if (!pending_.empty()) hand_out_deliveries();
+  if (!completed_.empty()) hand_out_parts();
   if (parts_.capacity() > 64) {
     std::vector<RpcPart>().swap(parts_);
   } else {

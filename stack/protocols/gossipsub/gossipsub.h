@@ -20,6 +20,7 @@
 #include "stack/env/env.h"
 #include "stack/protocols/gossipsub/core.h"
 #include "stack/protocols/gossipsub/gossipsub_metrics.h"
+#include "stack/protocols/gossipsub/partial.h"
 #include "stack/protocols/gossipsub/validation_desk.h"
 #include "stack/protocols/pubsub/pubsub.h"
 #include "stack/swarm/swarm.h"
@@ -42,6 +43,18 @@ class GossipSubHandler {
 
  protected:
   ~GossipSubHandler() = default;
+};
+
+// For a topic whose messages come in parts.
+class PartialHandler {
+ public:
+  // Whether the part belongs to the message; it is kept and passed on. May call nothing of GossipSub.
+  virtual bool accept_part(ByteView group, std::size_t part, ByteView data) = 0;
+  // All parts of a message that we had not published whole. May call anything of GossipSub.
+  virtual void on_complete(std::string_view topic, ByteView group, const std::vector<Bytes>& parts) = 0;
+
+ protected:
+  ~PartialHandler() = default;
 };
 
 struct GossipSubOptions {
@@ -80,6 +93,10 @@ class GossipSub final : public PubSub,
   // The handler (not owned) gets each message once; our own are not delivered to ourselves. Subscribing again
   // replaces the handler. Error: limit.
   Result<> subscribe(std::string_view topic, GossipSubHandler& handler);
+  // See GossipSubCore::subscribe_in_parts; whole messages go to the other handler, if there is one.
+  Result<> subscribe_in_parts(std::string_view topic, const PartialTopic& settings, PartialHandler& handler,
+                              GossipSubHandler* whole = nullptr);
+  Result<> publish_parts(std::string_view topic, ByteView group, std::span<const Bytes> parts);
   void unsubscribe(std::string_view topic) override;
   bool subscribed(std::string_view topic) const;
   // See GossipSubCore::publish.
@@ -131,10 +148,18 @@ class GossipSub final : public PubSub,
     MessageId id;
   };
 
+  struct Completed {  // a message of parts, until the core has returned
+    TopicIndex topic;
+    Bytes group;
+    std::vector<Bytes> parts;
+  };
+
   // GossipSubActions
   void send(PeerIndex to, const RpcPart& part) override;
   void send_each(std::span<const PeerIndex> to, const RpcPart& part) override;
   bool cancel(PeerIndex to, const RpcPart& message) override;
+  bool accept_part(TopicIndex topic, ByteView group, std::size_t part, ByteView data) override;
+  void deliver_parts(TopicIndex topic, ByteView group, const std::vector<Bytes>& parts) override;
   void deliver(TopicIndex topic, const Message& message, const MessageId& id, PeerIndex from) override;
   void connect(const PeerId& peer, const Bytes& signed_record) override;
   Bytes signed_record(const PeerId& peer) override;
@@ -154,6 +179,7 @@ class GossipSub final : public PubSub,
   Link& link(PeerIndex peer);
   Error on_frame(PeerIndex from, const Bytes& frame, std::size_t prefix);
   void hand_out_deliveries();
+  void hand_out_parts();
   void log(const GossipSubEvent& event);
   void flush();
   void hold(PeerIndex peer);
@@ -180,6 +206,8 @@ class GossipSub final : public PubSub,
   bool warned_ = false;          // IDONTWANT was said of the message at hand
   std::vector<Retry> retries_;
   std::vector<Pending> pending_;
+  std::vector<PartialHandler*> partial_handlers_;  // by TopicIndex; empty unless parts are in use
+  std::vector<Completed> completed_;
   std::vector<RpcPart> parts_;  // of the RPC at hand
   Bytes last_header_;           // of messages of the size that was sent last
   std::size_t last_header_for_ = 0;

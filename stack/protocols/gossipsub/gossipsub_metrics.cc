@@ -75,6 +75,9 @@ GossipSubRpcMetrics GossipSubMetrics::make_rpcs(std::string_view direction) {
   counter(PartKind::graft, "graft");
   counter(PartKind::prune, "prune");
   counter(PartKind::idontwant, "idontwant");
+  counter(PartKind::extensions, "extensions");
+  counter(PartKind::partial, "partial");
+  counter(PartKind::test_extension, "test_extension");
   counter(PartKind::other, "other");
   return made;
 }

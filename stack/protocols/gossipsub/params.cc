@@ -27,6 +27,10 @@ GossipSubParams GossipSubParams::ethereum() {
 
 GossipSubParams GossipSubParams::as_spoken() const {
   GossipSubParams spoken = *this;
+  if (version < PeerKind::gossipsub_13) {
+    spoken.partial_messages = false;
+    spoken.test_extension = false;
+  }
   if (version >= PeerKind::gossipsub_11) return spoken;
   spoken.flood_publish = false;
   spoken.d_out = 0;

@@ -97,6 +97,9 @@ struct GossipSubParams {
 
   // Publishing.
   bool flood_publish = true;  // our own messages go to every peer in the topic
+  // Extensions (v1.3): what we tell peers that we can do, and do with those that can.
+  bool partial_messages = false;
+  bool test_extension = false;
   Duration fanout_ttl =
       60s;  // peers for a topic that we only publish to are kept for so long after the last time
   Duration seen_ttl = 120s;  // a message is known for so long after it was first seen; >= history heartbeats

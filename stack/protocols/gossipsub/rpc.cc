@@ -1,6 +1,7 @@
 #include "stack/protocols/gossipsub/rpc.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "stack/base/assert.h"
 #include "stack/wire/varint.h"
@@ -12,15 +13,26 @@ namespace {
 constexpr std::uint32_t kSubscriptions = 1;
 constexpr std::uint32_t kPublish = 2;
 constexpr std::uint32_t kControl = 3;
+constexpr std::uint32_t kPartial = 10;
+constexpr std::uint32_t kTestExtension = 6492434;  // here and in ControlExtensions
 // SubOpts
 constexpr std::uint32_t kSubscribe = 1;
 constexpr std::uint32_t kSubscriptionTopic = 2;
+constexpr std::uint32_t kRequestsPartial = 3;
+constexpr std::uint32_t kSupportsPartial = 4;
 // ControlMessage; the numbers of PartKind::ihave and so on
 constexpr std::uint32_t kIHave = 1;
 constexpr std::uint32_t kIWant = 2;
 constexpr std::uint32_t kGraft = 3;
 constexpr std::uint32_t kPrune = 4;
 constexpr std::uint32_t kIDontWant = 5;
+constexpr std::uint32_t kExtensions = 6;
+// ControlExtensions
+constexpr std::uint32_t kPartialMessages = 10;
+// PartialMessagesExtension: the topic is 1
+constexpr std::uint32_t kGroup = 2;
+constexpr std::uint32_t kPartialMessage = 3;
+constexpr std::uint32_t kPartsMetadata = 4;
 // ControlIHave, ControlGraft, ControlPrune: the topic is 1
 constexpr std::uint32_t kTopic = 1;
 constexpr std::uint32_t kIHaveIds = 2;
@@ -83,8 +95,17 @@ Bytes slice_of(const Bytes& whole, ByteView view) {
   return whole.slice(static_cast<std::size_t>(view.data() - whole.data()), view.size());
 }
 
-std::uint32_t control_number(const RpcPart& part) {
+// Its number in the RPC, or in ControlMessage.
+std::uint32_t number_of(const RpcPart& part) {
   switch (part.kind) {
+    case PartKind::subscription:
+      return kSubscriptions;
+    case PartKind::message:
+      return kPublish;
+    case PartKind::partial:
+      return kPartial;
+    case PartKind::test_extension:
+      return kTestExtension;
     case PartKind::ihave:
       return kIHave;
     case PartKind::iwant:
@@ -95,9 +116,16 @@ std::uint32_t control_number(const RpcPart& part) {
       return kPrune;
     case PartKind::idontwant:
       return kIDontWant;
-    default:
-      return part.field;
+    case PartKind::extensions:
+      return kExtensions;
+    case PartKind::other:
+      break;
   }
+  return part.field;
+}
+
+bool in_control(PartKind kind) {
+  return kind != PartKind::subscription && kind != PartKind::partial && kind != PartKind::test_extension;
 }
 
 bool add_part(const Bytes& whole, PartKind kind, ByteView body, std::vector<RpcPart>& parts,
@@ -126,6 +154,9 @@ Result<> decode_control(const Bytes& whole, ByteView control, std::vector<RpcPar
         break;
       case proto_bytes(kIDontWant):
         kind = PartKind::idontwant;
+        break;
+      case proto_bytes(kExtensions):
+        kind = PartKind::extensions;
         break;
       default:
         if (field.tag() != proto_bytes(field.tag() >> 3) || field.tag() >> 3 > kMaxControlField) continue;
@@ -195,6 +226,16 @@ Result<> decode_frame(const Bytes& frame, std::size_t prefix, std::vector<RpcPar
       case proto_bytes(kControl):
         if (auto done = decode_control(frame, field.bytes(), parts); !done) return done;
         break;
+      case proto_bytes(kPartial):
+        if (!add_part(frame, PartKind::partial, field.bytes(), parts)) {
+          return fail(ErrorCode::too_large, "rpc: too many parts");
+        }
+        break;
+      case proto_bytes(kTestExtension):
+        if (!add_part(frame, PartKind::test_extension, field.bytes(), parts)) {
+          return fail(ErrorCode::too_large, "rpc: too many parts");
+        }
+        break;
       default:
         alone = false;  // a field that we do not know, and would not want to pass on
     }
@@ -212,16 +253,17 @@ Result<> decode_frame(const Bytes& frame, std::size_t prefix, std::vector<RpcPar
 }
 
 Bytes encode_control_frame(Rpc& parts, std::size_t limit) {
-  std::size_t subscriptions = 0;
+  std::size_t outside = 0;  // of control
   std::size_t control = 0;
-  const auto total = [&] { return subscriptions + (control > 0 ? proto_bytes_size(kControl, control) : 0); };
+  const auto total = [&] { return outside + (control > 0 ? proto_bytes_size(kControl, control) : 0); };
   std::size_t count = 0;
+  bool partial = false;  // an RPC has room for one
   for (; count < parts.size(); ++count) {
     const RpcPart& next = parts[count];
     MC_ASSERT(next.kind != PartKind::message);
-    const std::uint32_t number = next.kind == PartKind::subscription ? kSubscriptions : control_number(next);
-    const std::size_t size = proto_bytes_size(number, next.bytes.size());
-    std::size_t& sum = next.kind == PartKind::subscription ? subscriptions : control;
+    if (next.kind == PartKind::partial && std::exchange(partial, true)) break;
+    const std::size_t size = proto_bytes_size(number_of(next), next.bytes.size());
+    std::size_t& sum = in_control(next.kind) ? control : outside;
     sum += size;
     if (count > 0 && total() > limit) {
       sum -= size;
@@ -233,11 +275,11 @@ Bytes encode_control_frame(Rpc& parts, std::size_t limit) {
   return write(varint_size(total()) + total(), [&](Pen& pen) {
     pen.varint(total());
     for (const RpcPart& item : taken) {
-      if (item.kind == PartKind::subscription) pen.field(kSubscriptions, item.bytes.view());
+      if (!in_control(item.kind)) pen.field(number_of(item), item.bytes.view());
     }
     if (control > 0) pen.begin(kControl, control);
     for (const RpcPart& item : taken) {
-      if (item.kind != PartKind::subscription) pen.field(control_number(item), item.bytes.view());
+      if (in_control(item.kind)) pen.field(number_of(item), item.bytes.view());
     }
   });
 }
@@ -255,11 +297,19 @@ Bytes message_header(std::size_t size) {
 }
 
 RpcPart make_subscription(bool subscribe, ByteView topic) {
-  const std::size_t size =
-      proto_varint_size(kSubscribe, subscribe) + proto_bytes_size(kSubscriptionTopic, topic.size());
+  return make_subscription({.subscribe = subscribe, .topic = topic});
+}
+
+RpcPart make_subscription(const Subscription& told) {
+  std::size_t size =
+      proto_varint_size(kSubscribe, told.subscribe) + proto_bytes_size(kSubscriptionTopic, told.topic.size());
+  if (told.requests_partial) size += proto_varint_size(kRequestsPartial, 1);
+  if (told.supports_partial) size += proto_varint_size(kSupportsPartial, 1);
   return part(PartKind::subscription, write(size, [&](Pen& pen) {
-                pen.field(kSubscribe, std::uint64_t{subscribe});
-                pen.field(kSubscriptionTopic, topic);
+                pen.field(kSubscribe, std::uint64_t{told.subscribe});
+                pen.field(kSubscriptionTopic, told.topic);
+                if (told.requests_partial) pen.field(kRequestsPartial, std::uint64_t{1});
+                if (told.supports_partial) pen.field(kSupportsPartial, std::uint64_t{1});
               }));
 }
 
@@ -269,8 +319,11 @@ Result<Subscription> decode_subscription(ByteView body) {
   while (field.next()) {
     if (field.tag() == proto_varint(kSubscribe)) subscription.subscribe = field.value() != 0;
     if (field.tag() == proto_bytes(kSubscriptionTopic)) subscription.topic = field.bytes();
+    if (field.tag() == proto_varint(kRequestsPartial)) subscription.requests_partial = field.value() != 0;
+    if (field.tag() == proto_varint(kSupportsPartial)) subscription.supports_partial = field.value() != 0;
   }
   if (!field.ok()) return malformed("rpc: subscription");
+  subscription.supports_partial |= subscription.requests_partial;
   return subscription;
 }
 
@@ -320,6 +373,64 @@ Result<Prune> decode_prune(const Bytes& body, std::size_t max_peers) {
   }
   if (!field.ok()) return malformed("rpc: prune");
   return prune;
+}
+
+RpcPart make_extensions(const Extensions& extensions) {
+  std::size_t size = 0;
+  if (extensions.partial_messages) size += proto_varint_size(kPartialMessages, 1);
+  if (extensions.test) size += proto_varint_size(kTestExtension, 1);
+  return part(PartKind::extensions, write(size, [&](Pen& pen) {
+                if (extensions.partial_messages) pen.field(kPartialMessages, std::uint64_t{1});
+                if (extensions.test) pen.field(kTestExtension, std::uint64_t{1});
+              }));
+}
+
+Result<Extensions> decode_extensions(ByteView body) {
+  Extensions extensions;
+  FieldWalk field(body);
+  while (field.next()) {
+    if (field.tag() == proto_varint(kPartialMessages)) extensions.partial_messages = field.value() != 0;
+    if (field.tag() == proto_varint(kTestExtension)) extensions.test = field.value() != 0;
+  }
+  if (!field.ok()) return malformed("rpc: extensions");
+  return extensions;
+}
+
+RpcPart make_test_extension() { return part(PartKind::test_extension, Bytes()); }
+
+RpcPart make_partial(ByteView topic, ByteView group, ByteView bitmap, std::span<const ByteView> parts,
+                     ByteView metadata) {
+  std::size_t message = bitmap.size();
+  for (ByteView data : parts) message += varint_size(data.size()) + data.size();
+  std::size_t size = proto_bytes_size(kTopic, topic.size()) + proto_bytes_size(kGroup, group.size());
+  if (message > 0) size += proto_bytes_size(kPartialMessage, message);
+  if (!metadata.empty()) size += proto_bytes_size(kPartsMetadata, metadata.size());
+  return part(PartKind::partial, write(size, [&](Pen& pen) {
+                pen.field(kTopic, topic);
+                pen.field(kGroup, group);
+                if (message > 0) {
+                  pen.begin(kPartialMessage, message);
+                  pen.raw(bitmap);
+                  for (ByteView data : parts) {
+                    pen.varint(data.size());
+                    pen.raw(data);
+                  }
+                }
+                if (!metadata.empty()) pen.field(kPartsMetadata, metadata);
+              }));
+}
+
+Result<PartialRpc> decode_partial(ByteView body) {
+  PartialRpc partial;
+  FieldWalk field(body);
+  while (field.next()) {
+    if (field.tag() == proto_bytes(kTopic)) partial.topic = field.bytes();
+    if (field.tag() == proto_bytes(kGroup)) partial.group = field.bytes();
+    if (field.tag() == proto_bytes(kPartialMessage)) partial.message = field.bytes();
+    if (field.tag() == proto_bytes(kPartsMetadata)) partial.metadata = field.bytes();
+  }
+  if (!field.ok()) return malformed("rpc: partial");
+  return partial;
 }
 
 RpcPart make_ihave(ByteView topic, std::span<const ByteView>& ids, std::size_t limit) {

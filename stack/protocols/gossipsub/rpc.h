@@ -2,7 +2,8 @@
 // parts, and its wire form. A part keeps its encoded bytes: it is decoded when it is looked at, and one
 // encoding is shared by all peers that it goes to.
 //
-//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune*, 5 idontwant*, other* } }
+//   RPC { 1 subscriptions*, 2 publish*, 3 control { 1 ihave*, 2 iwant*, 3 graft*, 4 prune*, 5 idontwant*, 6 extensions,
+//         other* }, 10 partial, 6492434 test extension }
 //
 // A message is the only large part. It travels as an RPC of its own, whose frame (length prefix, field
 // header, message) is one slice. Where connections pass slices on, as in the collapsed transport, the
@@ -30,9 +31,12 @@ enum class PartKind : std::uint8_t {
   graft,
   prune,
   idontwant,
-  other,  // a control message that GossipSub does not have, and a variant may
+  extensions,
+  partial,         // the partial messages extension's
+  test_extension,  // that of the extension that only tests
+  other,           // a control message that GossipSub does not have, and a variant may
 };
-inline constexpr std::size_t kPartKinds = 8;
+inline constexpr std::size_t kPartKinds = 11;
 
 struct RpcPart {
   PartKind kind = PartKind::message;
@@ -71,7 +75,10 @@ std::size_t message_header_size(std::size_t size);
 struct Subscription {
   bool subscribe = false;
   ByteView topic;
+  bool requests_partial = false;  // the partial messages extension
+  bool supports_partial = false;  // true if it requests them
 };
+RpcPart make_subscription(const Subscription& subscription);
 RpcPart make_subscription(bool subscribe, ByteView topic);
 Result<Subscription> decode_subscription(ByteView body);
 
@@ -92,6 +99,29 @@ RpcPart make_prune(ByteView topic, std::uint64_t backoff, std::span<const PeerIn
                    std::size_t limit = kMaxControlRpc);
 // Keeps at most `max_peers`; those whose ids do not decode are skipped. Records are shared slices of `body`.
 Result<Prune> decode_prune(const Bytes& body, std::size_t max_peers);
+
+// What a node can do beyond its version (v1.3); what we do not know is not there.
+struct Extensions {
+  bool partial_messages = false;
+  bool test = false;
+
+  bool any() const { return partial_messages || test; }
+};
+RpcPart make_extensions(const Extensions& extensions);
+Result<Extensions> decode_extensions(ByteView body);
+RpcPart make_test_extension();
+
+// PartialMessagesExtension, with absent fields as empty ones. What `message` and `metadata` mean is said in partial.h.
+struct PartialRpc {
+  ByteView topic;
+  ByteView group;
+  ByteView message;
+  ByteView metadata;
+};
+// The message is `bitmap` and then the parts, each with its length before it; none if both are empty.
+RpcPart make_partial(ByteView topic, ByteView group, ByteView bitmap, std::span<const ByteView> parts,
+                     ByteView metadata);
+Result<PartialRpc> decode_partial(ByteView body);
 
 // Take ids off the front of `ids` for as long as they fit into `limit` bytes, and at least one if there is
 // one.

@@ -11,6 +11,7 @@ namespace {
 void as_v10(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_10; }
 void as_v11(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_11; }
 void as_v12(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_12; }
+void as_v13(GossipSubParams& params, const VariantSettings&) { params.version = PeerKind::gossipsub_13; }
 
 }  // namespace
 
@@ -39,6 +40,8 @@ GossipSubVariants::GossipSubVariants() {
                        .adjust = &as_v11});
   variants_.push_back(
       {.name = "v1.2", .summary = "v1.1, and IDONTWANT for large messages.", .adjust = &as_v12});
+  variants_.push_back(
+      {.name = "v1.3", .summary = "v1.2, and the handshake that tells of extensions.", .adjust = &as_v13});
 }
 
 Result<> GossipSubVariants::add(GossipSubVariant variant) {
