@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "stack/base/assert.h"
+#include "stack/protocols/gossipsub/draft.h"
 #include "stack/protocols/gossipsub/message.h"
 #include "stack/protocols/gossipsub/rpc.h"
 
@@ -62,7 +63,7 @@ bool look_into(const RpcPart& part) {
       return true;
     case PartKind::other:
       MC_ASSERT(part.field > 0 && part.field <= kMaxControlField);
-      return true;
+      return decode_draft(part.body()).has_value();
   }
   return false;
 }

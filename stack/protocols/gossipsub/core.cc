@@ -869,8 +869,9 @@ void GossipSubCore::send_iwant(PeerIndex to, ByteView id) {
 }
 
 bool GossipSubCore::send_message(PeerIndex to, ByteView id) {
-  const MessageCache::Entry* entry = cache_.get(hash64(id), id);
-  if (entry == nullptr) return false;
+  MessageCache::Entry* entry = cache_.get(hash64(id), id);
+  if (entry == nullptr || MessageCache::count_request(*entry, to) > params_.iwant_retransmission)
+    return false;
   const auto message = decode_message(entry->message);
   send_message({&to, 1}, entry->message, message->data.size());
   return true;

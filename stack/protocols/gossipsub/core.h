@@ -232,7 +232,7 @@ class GossipSubCore {
   void send(PeerIndex to, const RpcPart& control);
   void send_ihave(PeerIndex to, TopicIndex topic, ByteView id);
   void send_iwant(PeerIndex to, ByteView id);
-  bool send_message(PeerIndex to, ByteView id);  // false: it is not kept any more
+  bool send_message(PeerIndex to, ByteView id);  // false: not kept, or asked for too often
   void wake_at(Time when);  // calls the policy's on_wake, once: at the earliest time that was asked for
 
   // --- state ---

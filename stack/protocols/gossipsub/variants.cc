@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "stack/base/assert.h"
+#include "stack/protocols/gossipsub/announce.h"
+#include "stack/protocols/gossipsub/choking.h"
 
 namespace mesocosm {
 namespace {
@@ -42,6 +44,8 @@ GossipSubVariants::GossipSubVariants() {
       {.name = "v1.2", .summary = "v1.1, and IDONTWANT for large messages.", .adjust = &as_v12});
   variants_.push_back(
       {.name = "v1.3", .summary = "v1.2, and the handshake that tells of extensions.", .adjust = &as_v13});
+  variants_.push_back(ChokingPolicy::variant());
+  variants_.push_back(AnnouncePolicy::variant());
 }
 
 Result<> GossipSubVariants::add(GossipSubVariant variant) {
