@@ -105,6 +105,7 @@ Adversary::Adversary(Env& env, Swarm& swarm, std::shared_ptr<Mind> mind)
   for (const ProtocolId protocol : kProtocols) swarm_.handle(protocol, *this);
   swarm_.observe(*this);
   mind_->join(*this, swarm_.local_peer());
+  on_phase();  // who is restarted may come into the middle of it
 }
 
 Adversary::~Adversary() {

@@ -456,3 +456,16 @@ def test_sybils_on_one_address_are_seen_to_be(addresses: int | None, kept_out: b
     run = world.run("10s")
     share = adversaries_in_mesh(run, 10)
     assert share == 0 if kept_out else share > 0.3
+
+
+def test_adversaries_that_are_restarted_go_on() -> None:
+    world, nodes = metered_world()
+    attack = world.attack(attacks.IHaveSpam(nodes, 5, ids=10))
+    world.bootstrap(nodes, mc.overlay.random(8))
+    world.at("10s", attack.nodes.crash)
+    world.at("15s", attack.nodes.restart)
+    run = world.run("30s")
+    ids = run.metrics("libp2p_gossipsub_gossip_ids_total")
+    asked = ids[ids["kind"] == "iwant"].set_index("time")["value"]
+    assert asked[14] == asked[12] > 0
+    assert asked[29] - asked[20] > 8 * 5 * HONEST * 10 / 2
