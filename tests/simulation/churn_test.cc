@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "sim/run/fault_script.h"
 #include "sim/run/skewed_clock.h"
 #include "sim/run/world.h"
+#include "stack/observe/prometheus.h"
 
 using namespace mesocosm;
 
@@ -87,6 +89,15 @@ struct Gossip {
   std::unique_ptr<World> world;
   std::vector<NodeIndex> all;
 };
+
+double metric(const World& world, const std::string& name) {
+  std::istringstream page(prometheus_text(world.metrics()));
+  for (std::string line; std::getline(page, line);) {
+    if (line.rfind(name + " ", 0) == 0) return std::stod(line.substr(name.size()));
+  }
+  FAIL("no " << name);
+  return 0;
+}
 
 }  // namespace
 
@@ -182,6 +193,13 @@ TEST_CASE("crashing and restarting again and again leaves nothing behind, and re
     gossip.run(50s);
     CHECK(gossip.up() == kNodes);
     CHECK(gossip.reached(0) == kNodes - 1);
+    std::size_t connections = 0;
+    for (const NodeIndex node : gossip.all)
+      connections += gossip.world->node(node).swarm().connection_count();
+    CHECK(metric(*gossip.world, "libp2p_rcmgr_connections{dir=\"inbound\",scope=\"system\"}") +
+              metric(*gossip.world, "libp2p_rcmgr_connections{dir=\"outbound\",scope=\"system\"}") ==
+          static_cast<double>(connections));
+    CHECK(metric(*gossip.world, "libp2p_gossipsub_subscriptions{topic=\"blocks\"}") == kNodes);
     return gossip.world->finish("complete", 0);
   };
   const std::uint64_t first = storm(1);
