@@ -152,6 +152,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.flood_publish = get<bool>(config, "flood_publish");
   params.peer_exchange = get<bool>(config, "peer_exchange");
   params.idontwant_threshold = get<std::uint32_t>(config, "idontwant_threshold");
+  params.idontwant_ttl = get<std::uint32_t>(config, "idontwant_ttl");
   const bool sign = get<bool>(config, "strict_sign");
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = id_kind_from(get<std::string>(config, "message_id"));

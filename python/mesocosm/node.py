@@ -21,6 +21,7 @@ _SIGNING = ("strict-sign", "strict-no-sign")
 GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 _MESSAGE_IDS = ("from-seqno", "content", "data")
 _COUNTS = (
+    "idontwant_ttl",
     "iwant_retransmission",
     "max_ihave_length",
     "max_ihave_messages",
@@ -51,7 +52,8 @@ class GossipSub(PubSub):
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
     `version` is the latest that the node speaks, "1.0" to "1.3"; with "1.0" there are no scores, and `D_out`,
     `D_score`, `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
-    (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on.
+    (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on,
+    and who hears it remembers it until its `idontwant_ttl`th heartbeat from then.
 
     iwant_retransmission, max_ihave_length, max_ihave_messages  how often one peer may ask for one message, how many ids
                       it may be asked for in a heartbeat, and how many of its IHAVE are heard in one
@@ -89,6 +91,7 @@ class GossipSub(PubSub):
     opportunistic_graft_ticks: int = 60
     opportunistic_graft_peers: int = 2
     idontwant_threshold: Size = 1024
+    idontwant_ttl: int = 3
     score: PeerScore | None = None  # None: peers are not scored
     validation_delay: Duration = 0
     validation_queue: int = 8192
@@ -203,6 +206,7 @@ class GossipSub(PubSub):
             "flood_publish": bool(self.flood_publish),
             "peer_exchange": bool(self.peer_exchange),
             "idontwant_threshold": size_bytes(self.idontwant_threshold),
+            "idontwant_ttl": self.idontwant_ttl,
             "opportunistic_graft_ticks": self.opportunistic_graft_ticks,
             "opportunistic_graft_peers": self.opportunistic_graft_peers,
             "iwant_followup_ns": duration_ns(self.iwant_followup),
