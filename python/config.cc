@@ -164,6 +164,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.validation_delay = duration(config, "validation_delay_ns");
   params.validation_queue = get<std::uint16_t>(config, "validation_queue");
   params.topic_validation_queue = get<std::uint16_t>(config, "topic_validation_queue");
+  params.validation_workers = get<std::uint16_t>(config, "validation_workers");
   SubscriptionFilter filter;
   filter.topics = get<std::vector<std::string>>(config, "topics");
   filter.max_subscriptions_per_rpc = get<std::uint32_t>(config, "max_subscriptions_per_rpc");

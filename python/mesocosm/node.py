@@ -27,6 +27,7 @@ _COUNTS = (
     "max_ihave_messages",
     "opportunistic_graft_ticks",
     "opportunistic_graft_peers",
+    "validation_workers",
     "validation_queue",
     "topic_validation_queue",
     "max_subscriptions_per_rpc",
@@ -58,8 +59,9 @@ class GossipSub(PubSub):
     iwant_retransmission, max_ihave_length, max_ihave_messages  how often one peer may ask for one message, how many ids
                       it may be asked for in a heartbeat, and how many of its IHAVE are heard in one
     iwant_followup    a peer that has not sent by then what it was asked for broke its promise, if peers are scored
-    validation_delay  every message takes so long to validate before it is delivered and forwarded, one after the other;
-                      at most `validation_queue` wait, of one topic `topic_validation_queue`, and the others are dropped
+    validation_delay  a processor works so long on every message before it is delivered and forwarded, unless a validator
+                      says otherwise (`Nodes.validate`); a node has `validation_workers` processors. At most
+                      `validation_queue` messages wait, of one topic `topic_validation_queue`; the others are dropped
     topics            an allow list: others are neither subscribed to nor heard of
     max_subscriptions_per_rpc  an RPC with more is ignored
     message_id        what makes messages the same: "from-seqno", "content" (topic and data, as in Ethereum) or "data"
@@ -94,6 +96,7 @@ class GossipSub(PubSub):
     idontwant_ttl: int = 3
     score: PeerScore | None = None  # None: peers are not scored
     validation_delay: Duration = 0
+    validation_workers: int = 1
     validation_queue: int = 8192
     topic_validation_queue: int = 1024
     topics: Sequence[str] = field(default=(), hash=False)  # none: all
@@ -177,7 +180,7 @@ class GossipSub(PubSub):
         if isinstance(self.topics, str) or not all(isinstance(topic, str) for topic in self.topics):
             raise ConfigError(f"GossipSub: topics must be a list of names, not {self.topics!r}")
         for name in _COUNTS:
-            value, most = getattr(self, name), 2**16 if name.endswith("validation_queue") else 2**32
+            value, most = getattr(self, name), 2**16 if "validation_" in name else 2**32
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
                 raise ConfigError(
                     f"GossipSub: {name} must be a whole number of at least 0 and below {most}, not {value!r}"
@@ -214,6 +217,7 @@ class GossipSub(PubSub):
             "max_ihave_messages": self.max_ihave_messages,
             "iwant_retransmission": self.iwant_retransmission,
             "validation_delay_ns": duration_ns(self.validation_delay),
+            "validation_workers": self.validation_workers,
             "validation_queue": self.validation_queue,
             "topic_validation_queue": self.topic_validation_queue,
             "max_subscriptions_per_rpc": self.max_subscriptions_per_rpc,
