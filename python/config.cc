@@ -3,6 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "python/config_epidemics.h"
 #include "python/config_score.h"
 #include "python/dict.h"
 #include "python/python_policy.h"
@@ -152,7 +153,6 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.flood_publish = get<bool>(config, "flood_publish");
   params.peer_exchange = get<bool>(config, "peer_exchange");
   params.idontwant_threshold = get<std::uint32_t>(config, "idontwant_threshold");
-  params.idontwant_ttl = get<std::uint32_t>(config, "idontwant_ttl");
   const bool sign = get<bool>(config, "strict_sign");
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = id_kind_from(get<std::string>(config, "message_id"));
@@ -164,7 +164,6 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.validation_delay = duration(config, "validation_delay_ns");
   params.validation_queue = get<std::uint16_t>(config, "validation_queue");
   params.topic_validation_queue = get<std::uint16_t>(config, "topic_validation_queue");
-  params.validation_workers = get<std::uint16_t>(config, "validation_workers");
   SubscriptionFilter filter;
   filter.topics = get<std::vector<std::string>>(config, "topics");
   filter.max_subscriptions_per_rpc = get<std::uint32_t>(config, "max_subscriptions_per_rpc");
@@ -211,7 +210,11 @@ InternetConfig internet_from(const py::dict& config) {
 NodeKind node_from(const py::dict& config, World& world) {
   NodeKind node;
   const py::object gossipsub = get<py::object>(config, "gossipsub");
-  if (!gossipsub.is_none()) gossipsub_from(gossipsub.cast<py::dict>(), node, world);
+  if (!gossipsub.is_none() && gossipsub.cast<py::dict>().contains("protocol")) {
+    node.pubsub = epidemic_from(gossipsub.cast<py::dict>());
+  } else if (!gossipsub.is_none()) {
+    gossipsub_from(gossipsub.cast<py::dict>(), node, world);
+  }
   node.securities.clear();
   for (const auto& name : get<std::vector<std::string>>(config, "security"))
     node.securities.push_back(security_from(name));

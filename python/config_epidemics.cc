@@ -3,6 +3,8 @@
 #include <string>
 
 #include "sim/run/world.h"
+#include "stack/protocols/plumtree/plumtree.h"
+#include "stack/protocols/rumors/rumors.h"
 
 namespace py = pybind11;
 
@@ -74,6 +76,18 @@ PlumtreeParams plumtree_from(const py::dict& config) {
   if (params.optimize) params.threshold = get<std::uint32_t>(config, "threshold");
   params.limits = limits_from(config);
   return checked("Plumtree", params);
+}
+
+PubSubFactory epidemic_from(const py::dict& config) {
+  if (get<std::string>(config, "protocol") == "rumors") {
+    return [params = rumors_from(config)](Env& env, Swarm& swarm, const KeyPair&) {
+      return std::make_unique<Rumors>(env, swarm, params);
+    };
+  }
+  return [membership = hyparview_from(get<py::dict>(config, "membership")), params = plumtree_from(config)](
+             Env& env, Swarm& swarm, const KeyPair&) {
+    return std::make_unique<Plumtree>(env, swarm, membership, params);
+  };
 }
 
 CyclonParams cyclon_from(const py::dict& config) {

@@ -6,6 +6,7 @@
 #include "stack/protocols/cyclon/core.h"
 #include "stack/protocols/hyparview/core.h"
 #include "stack/protocols/plumtree/core.h"
+#include "stack/protocols/pubsub/pubsub.h"
 #include "stack/protocols/rumors/core.h"
 
 namespace mesocosm::python {
@@ -13,6 +14,8 @@ namespace mesocosm::python {
 RumorsParams rumors_from(const pybind11::dict& config);
 HyParViewParams hyparview_from(const pybind11::dict& config);
 PlumtreeParams plumtree_from(const pybind11::dict& config);
+// The protocol that a node runs in GossipSub's place.
+PubSubFactory epidemic_from(const pybind11::dict& config);
 CyclonParams cyclon_from(const pybind11::dict& config);
 
 }  // namespace mesocosm::python

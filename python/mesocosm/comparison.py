@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,10 +24,11 @@ from .analysis import Run
 from .analysis.statistics import Summary
 from .errors import ConfigError
 from .node import Duration
+from .pubsub import PubSub
 from .variant import Variant, variant_name
 from .world import World
 
-Named = str | type[Variant] | Variant
+Named = str | type[Variant] | Variant | PubSub
 MEASURES = ("delivery_ratio", "latency_p50", "latency_p99", "duplicates_per_delivery", "received_per_node")
 """What a table and a plot show, unless they are told otherwise; any number of `Summary` can be shown."""
 _CONFIDENCE = 0.95
@@ -121,7 +122,8 @@ def compare(
     """Runs a scenario once for each variant and seed, and returns what came of it.
 
     build      makes the World from its parameters, of which `variant` and `seed` are two; as for `mesocosm.main`
-    variants   names, or classes or instances of `Variant`; what differs is to be told from the first
+    variants   names, or classes or instances of `Variant`; or other protocols in their place, such as `Plumtree()`, which
+               the scenario gives its nodes. What differs is to be told from the first
     until      when each run ends
     seeds      the seeds, the same for every variant
     params     the other parameters
@@ -131,7 +133,7 @@ def compare(
     progress   show a progress bar; None: if standard error is a terminal
     Raises ConfigError for what cannot be, and what a run raises.
     """
-    labels = [variant_name(variant) for variant in variants]
+    labels = [_label(variant) for variant in variants]
     drawn = list(seeds)
     _check(labels, drawn, processes)
     jobs = [
@@ -149,6 +151,16 @@ def compare(
         if name not in rows[0] or isinstance(rows[0][name], str):
             raise ConfigError(f"compare: no run has a number {name!r}")
     return Comparison(pd.DataFrame(rows), chosen)
+
+
+def _label(variant: Named) -> str:
+    """A variant's name; a protocol's, with what is set in it: `Rumors(k=3)`."""
+    if not isinstance(variant, PubSub):
+        return variant_name(variant)
+    usual = type(variant)()
+    given = [f.name for f in fields(variant) if getattr(variant, f.name) != getattr(usual, f.name)]
+    settings = ", ".join(f"{name}={getattr(variant, name)!r}" for name in given)
+    return type(variant).__name__ + (f"({settings})" if settings else "")
 
 
 def _check(labels: list[str], seeds: list[int], processes: int | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigError
+from .pubsub import PubSub
 from .units import duration_ns, size_bytes
 
 Duration = str | float | int
@@ -24,7 +25,7 @@ def _whole(owner: str, name: str, value: int, least: int = 1) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rumors:
+class Rumors(PubSub):
     """Rumor mongering (Demers et al. 1987): in every period a site calls a random one and they share hot rumors.
 
     mode      "push" (the caller tells), "pull" (it asks) or "push-pull" (both)
@@ -46,6 +47,7 @@ class Rumors:
         if self.mode not in _MODES:
             raise ConfigError(f"Rumors: mode must be one of {', '.join(_MODES)}, not {self.mode!r}")
         return {
+            "protocol": "rumors",
             "mode": self.mode,
             "k": _whole("Rumors", "k", self.k),
             "counter": bool(self.counter),
@@ -87,7 +89,7 @@ class HyParView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plumtree:
+class Plumtree(PubSub):
     """Plumtree (Leitao et al. 2007): messages are pushed along a tree in HyParView's overlay, and announced beside it.
 
     membership     the overlay
@@ -112,6 +114,8 @@ class Plumtree:
                 f"Plumtree: membership must be a HyParView, not {type(self.membership).__name__}"
             )
         return {
+            "protocol": "plumtree",
+            "membership": self.membership.to_config(),
             "ihave_timeout_ns": duration_ns(self.ihave_timeout),
             "graft_timeout_ns": duration_ns(self.graft_timeout),
             "threshold": 0 if self.threshold is None else _whole("Plumtree", "threshold", self.threshold),

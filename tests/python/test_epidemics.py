@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -71,3 +74,69 @@ def test_nonsense_networks_are_refused() -> None:
         rounds.PlumtreeNetwork(mc.Plumtree(membership=mc.HyParView(active_walk=2, passive_walk=3)), nodes=50)
     with pytest.raises(mc.ConfigError, match="the number of nodes must be from 2"):
         rounds.PlumtreeNetwork(mc.Plumtree(), nodes=1)
+
+
+@pytest.mark.parametrize("stack", ["full", "collapsed"])
+@pytest.mark.parametrize("protocol", [mc.Rumors(mode="push-pull", k=4, period="200ms"), mc.Plumtree()])
+def test_everybody_in_a_world_gets_everything(
+    record: Path, protocol: mc.Rumors | mc.Plumtree, stack: str
+) -> None:
+    world = mc.World(internet=mc.internet.uniform("20ms"), stack=stack)
+    nodes = world.add(30, protocol)
+    world.bootstrap(nodes, mc.overlay.random(degree=8))
+    nodes.subscribe("x")
+    for second in (15, 16, 17):
+        world.at(second, lambda: nodes[0].publish("x", size=1000))
+    run = world.run("30s", out=record)
+    assert run.messages.expected.tolist() == [29] * 3
+    assert run.summary().delivery_ratio == 1
+
+
+def test_plumtree_in_a_world_has_no_redundancy_and_heals(record: Path) -> None:
+    world = mc.World(internet=mc.internet.uniform("20ms"), stack="collapsed")
+    nodes = world.add(60, mc.Node(mc.Plumtree(), keepalive="2s"))
+    world.bootstrap(nodes, mc.overlay.random(degree=4))
+    nodes.subscribe("x")
+    for second in (30, 32, 34, 150, 152, 154):
+        world.at(second, lambda: nodes[0].publish("x", size=1000))
+    world.at(35, nodes[40:].crash)
+    run = world.run("160s", out=record)
+    assert run.messages.expected.tolist() == [59] * 3 + [39] * 3
+    assert run.summary().delivery_ratio == 1
+    copies = np.bincount(run.duplicates["message"], minlength=6).tolist()
+    assert copies[0] > 59 and copies[1:3] == [0, 0]  # a flood, then a tree
+    assert copies[3] > 0 and copies[4:] == [
+        0,
+        0,
+    ]  # links that came new are eager until they carry a duplicate
+
+
+def test_baselines_are_compared_with_gossipsub() -> None:
+    def build(p: SimpleNamespace) -> mc.World:
+        world = mc.World(stack="collapsed", seed=p.seed)
+        protocol = p.variant if isinstance(p.variant, mc.Plumtree) else mc.GossipSub(variant=p.variant)
+        nodes = world.add(30, mc.Node(protocol))
+        world.bootstrap(nodes, mc.overlay.random(degree=6))
+        nodes.subscribe("blocks")
+        world.every("1s", lambda: nodes.sample(1).publish("blocks", size="1KiB"), start="30s")
+        return world
+
+    flood = mc.Plumtree(eager_only=True)
+    table = mc.compare(build, ["v1.1", mc.Plumtree(), flood], until="45s", seeds=[1, 2], processes=1).table
+    assert table.index.tolist() == ["v1.1", "Plumtree", "Plumtree(eager_only=True)"]
+    assert (table["delivery_ratio", "mean"] == 1).all()
+    gossipsub, tree, flooded = table["duplicates_per_delivery", "mean"]
+    assert flooded == pytest.approx(3, abs=0.3)  # all but two of five links, by which it came and was sent on
+    assert tree < 0.5 < gossipsub  # of the tree's messages the first one is such a flood
+
+
+def test_nonsense_in_a_world_is_refused() -> None:
+    world = mc.World(stack="collapsed")
+    with pytest.raises(mc.ConfigError, match="HyParView: the walks must have at most 255 hops"):
+        world.add(5, mc.Plumtree(membership=mc.HyParView(active_walk=2, passive_walk=3)))
+    with pytest.raises(mc.ConfigError, match="Rumors: k must be a whole number of at least 1, not 0"):
+        world.add(5, mc.Rumors(k=0))
+    with pytest.raises(
+        mc.ConfigError, match="expected a protocol such as GossipSub or Plumtree, not HyParView"
+    ):
+        mc.Node(mc.HyParView())  # type: ignore[arg-type]

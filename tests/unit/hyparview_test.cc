@@ -155,6 +155,23 @@ TEST_CASE("a disconnect moves its sender to the passive view", "[hyparview]") {
   CHECK(node.passive(3));
 }
 
+TEST_CASE("who takes a node for its neighbor and is not its is told so", "[hyparview]") {
+  Solo node;  // their DISCONNECT and our NEIGHBOR crossed, say
+  node.fill_active();
+  node.say(1, {.kind = Kind::forward_join, .ttl = 6, .subject = peer_of(20)});
+  node.core.on_neighbor_traffic(peer_of(1));
+  CHECK(node.take(Kind::disconnect).empty());
+  node.say(9, {.kind = Kind::forward_join, .ttl = 6, .subject = peer_of(20)});
+  node.say(9, {.kind = Kind::shuffle, .ttl = 6, .subject = peer_of(9), .peers = {peer_of(9)}});
+  node.core.on_neighbor_traffic(peer_of(9));
+  const auto told = node.take(Kind::disconnect);
+  REQUIRE(told.size() == 3);
+  for (const auto& item : told) CHECK(item.first == peer_of(9));
+  CHECK(node.take(Kind::forward_join).size() == 2);  // it is served all the same
+  CHECK(node.take(Kind::shuffle).size() == 1);
+  CHECK(node.core.active().size() == 5);
+}
+
 TEST_CASE("a shuffle walks, and is answered to who began it with as many peers", "[hyparview]") {
   Solo node;
   node.fill_active();

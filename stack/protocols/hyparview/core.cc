@@ -86,7 +86,12 @@ Result<> HyParViewCore::on_message(const PeerId& from, const HyParViewMessage& m
   return {};
 }
 
+void HyParViewCore::on_neighbor_traffic(const PeerId& from) {
+  if (!is_active(from)) actions_.send(from, {.kind = Kind::disconnect});
+}
+
 void HyParViewCore::on_forward_join(const PeerId& from, const HyParViewMessage& message) {
+  on_neighbor_traffic(from);
   const PeerId& newcomer = message.subject;
   const PeerId* next = pick_active(from, newcomer);
   if (message.ttl == 0 || active_.size() <= 1 || next == nullptr) {
@@ -118,6 +123,7 @@ void HyParViewCore::on_neighbor_reply(const PeerId& from, bool accepted) {
 }
 
 void HyParViewCore::on_shuffle(const PeerId& from, const HyParViewMessage& message) {
+  on_neighbor_traffic(from);
   if (message.subject == self_) return;  // it came home
   const PeerId* next = pick_active(from, message.subject);
   if (message.ttl > 1 && active_.size() > 1 && next != nullptr) {

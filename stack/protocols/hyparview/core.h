@@ -7,7 +7,8 @@
 //
 // What the paper leaves open is decided so: who ends a newcomer's walk tells the newcomer by a NEIGHBOR of high priority,
 // which is never refused; places in the active view are filled from the passive view after a DISCONNECT as after a
-// failure, and once more in every period; a shuffle walks as far as a join.
+// failure, and once more in every period; a shuffle walks as far as a join. A DISCONNECT that crosses a NEIGHBOR would leave a
+// link that one side alone knows of, for good: who hears from such a peer what only neighbors are told answers DISCONNECT.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,8 @@ class HyParViewCore {
   // Error: protocol_violation.
   Result<> on_message(const PeerId& from, const HyParViewMessage& message);
   void on_failure(const PeerId& peer);  // its connection ended, or could not be made
+  // Something came from it, not of HyParView, that is sent to neighbors alone.
+  void on_neighbor_traffic(const PeerId& from);
 
   const HyParViewParams& params() const { return params_; }
   std::span<const PeerId> active() const { return active_; }
