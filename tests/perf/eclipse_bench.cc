@@ -79,8 +79,8 @@ class Eclipse {
   }
 
   void run() {
-    std::printf("%6s %10s %12s %12s %14s %12s\n", "s", "CPU s", "memory GiB", "copies", "connections",
-                "arrived");
+    std::printf("%6s %10s %12s %14s %12s %14s %12s\n", "s", "CPU s", "memory GiB", "of it honest", "copies",
+                "connections", "arrived");
     for (int second = 15; second < load_.seconds + 15; second += 15) {
       world_->advance(Time(std::chrono::seconds(std::min(second, load_.seconds))), 100h);
       tell(std::min(second, load_.seconds));
@@ -97,15 +97,17 @@ class Eclipse {
     std::uint64_t copies = 0;
     std::uint64_t delivered = 0;
     std::size_t connections = 0;
+    std::size_t remembered = 0;  // by honest nodes' GossipSub: peers, meshes and seen ids
     for (NodeIndex node : honest_) {
+      remembered += world_->node(node).gossipsub()->memory();
       copies += world_->node(node).gossipsub()->counters().messages_received;
       delivered += world_->node(node).gossipsub()->counters().delivered;
     }
     for (NodeIndex node : sybils_) connections += world_->node(node).swarm().connection_count();
     const double expected = static_cast<double>(published_) * (load_.nodes - 1);
-    std::printf("%6d %10.1f %12.2f %12llu %14zu %12.4f\n", second, cpu_seconds(), memory_gib(),
-                static_cast<unsigned long long>(copies), connections,
-                expected > 0 ? static_cast<double>(delivered) / expected : 0.0);
+    std::printf("%6d %10.1f %12.3f %14.3f %12llu %14zu %12.4f\n", second, cpu_seconds(), memory_gib(),
+                static_cast<double>(remembered) / (1 << 30), static_cast<unsigned long long>(copies),
+                connections, expected > 0 ? static_cast<double>(delivered) / expected : 0.0);
     std::fflush(stdout);
   }
 

@@ -349,4 +349,26 @@ TEST_CASE("message cache: against a model, with hashes that collide", "[gossipsu
   for (const auto& [id, known] : model) REQUIRE(told.count(id) == (known.window < 2 ? 1u : 0u));
 }
 
+TEST_CASE("message cache: what it takes stays with what it remembers, however long it runs", "[gossipsub]") {
+  constexpr std::size_t kRate = 120;           // a second
+  constexpr std::size_t kAlive = kRate * 121;  // seen in 120 s, and in the second that has begun
+  constexpr std::size_t kRecord = 24 + 48;     // with an id of 46 bytes
+  constexpr std::size_t kTable = 8 * 32768;    // the next power of two, three quarters full at most
+  MessageCache cache(120s, 5, 3);
+  Time now{1000s};
+  std::size_t most = 0;
+  for (std::uint64_t second = 0, number = 0; second < 600; ++second, now += 1s) {
+    cache.expire(now);
+    for (std::size_t i = 0; i < kRate; ++i) {
+      std::string id = std::to_string(++number);
+      id.resize(46, '-');
+      cache.add_seen(hash64(as_bytes(id)), as_bytes(id), now);
+    }
+    most = std::max(most, cache.memory());
+  }
+  CHECK(cache.seen_count() == kRate * 120);
+  CHECK(most > kAlive * kRecord);
+  CHECK(most < kAlive * kRecord * 8 / 7 * 5 / 4 + kTable + 1000);  // an eighth dead, a quarter free
+}
+
 }  // namespace mesocosm

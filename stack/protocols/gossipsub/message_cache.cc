@@ -5,6 +5,11 @@
 #include "stack/base/assert.h"
 
 namespace mesocosm {
+namespace {
+
+constexpr std::size_t kLargeArena = 4096;  // bytes
+
+}  // namespace
 
 MessageCache::MessageCache(Duration seen_ttl, std::uint32_t history, std::uint32_t history_gossip)
     : seen_ttl_(seen_ttl), windows_(history, 0), history_gossip_(history_gossip) {}
@@ -14,7 +19,11 @@ void MessageCache::add_seen(std::uint64_t hash, ByteView id, Time now) {
   const Record record{
       .hash = hash, .first_seen = now, .entry = kNone, .id_size = static_cast<std::uint32_t>(id.size())};
   const std::size_t at = arena_.size();
-  arena_.resize(at + stride(id.size()));
+  const std::size_t end = at + stride(id.size());
+  // By a quarter once it is large: a doubled megabyte is one that many nodes never fill.
+  const std::size_t had = arena_.capacity();
+  if (end > had) arena_.reserve(std::max(end, had < kLargeArena ? 2 * had : had + had / 4));
+  arena_.resize(end);
   std::memcpy(arena_.data() + at, &record, sizeof record);
   if (!id.empty()) std::memcpy(arena_.data() + at + sizeof record, id.data(), id.size());
   insert_slot(tag_of(hash), arena_base_ + static_cast<std::uint32_t>(at));
@@ -61,8 +70,10 @@ void MessageCache::expire(Time now) {
     --count_;
     arena_head_ += static_cast<std::uint32_t>(stride(record.id_size));
   }
+  // A node that hears of a hundred messages a second remembers a megabyte of ids, so little of it may be dead: seven bytes
+  // are moved for each that came.
   const std::size_t dead = arena_head_ - arena_base_;
-  if (dead * 2 < arena_.size() || dead == 0) return;
+  if (dead * 8 < arena_.size() || dead == 0) return;
   arena_.erase(arena_.begin(), arena_.begin() + static_cast<std::ptrdiff_t>(dead));
   arena_base_ = arena_head_;
 }
