@@ -11,6 +11,7 @@ void bind_nat(pybind11::module_& module);
 void bind_real_node(pybind11::module_& module);
 void bind_rounds(pybind11::module_& module);
 void bind_score(pybind11::module_& module);
+void bind_validation(pybind11::module_& module);
 void bind_variants(pybind11::module_& module);
 void bind_world(pybind11::module_& module);
 

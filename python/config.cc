@@ -153,6 +153,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.flood_publish = get<bool>(config, "flood_publish");
   params.peer_exchange = get<bool>(config, "peer_exchange");
   params.idontwant_threshold = get<std::uint32_t>(config, "idontwant_threshold");
+  params.idontwant_ttl = get<std::uint32_t>(config, "idontwant_ttl");
   const bool sign = get<bool>(config, "strict_sign");
   params.signature_policy = sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign;
   params.message_id = id_kind_from(get<std::string>(config, "message_id"));
@@ -164,6 +165,7 @@ void gossipsub_from(const py::dict& config, NodeKind& node, World& world) {
   params.validation_delay = duration(config, "validation_delay_ns");
   params.validation_queue = get<std::uint16_t>(config, "validation_queue");
   params.topic_validation_queue = get<std::uint16_t>(config, "topic_validation_queue");
+  params.validation_workers = get<std::uint16_t>(config, "validation_workers");
   SubscriptionFilter filter;
   filter.topics = get<std::vector<std::string>>(config, "topics");
   filter.max_subscriptions_per_rpc = get<std::uint32_t>(config, "max_subscriptions_per_rpc");

@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, module) {
   mesocosm::python::bind_variants(module);
   mesocosm::python::bind_world(module);
   mesocosm::python::bind_attacks(module);
+  mesocosm::python::bind_validation(module);
 }

@@ -115,9 +115,18 @@ def summary(record: str) -> None:
 @click.option(
     "--processes", type=click.IntRange(1), help="worlds that run at once  [default: one a processor]"
 )
+@click.option(
+    "--resume", is_flag=True, help="take from --out the cases that the same code has finished before"
+)
 @click.option("--allow-known", is_flag=True, help="exit with 0 in spite of misses that are explained")
 def reproduce(
-    keys: tuple[str, ...], size: str, listing: bool, out: str, processes: int | None, allow_known: bool
+    keys: tuple[str, ...],
+    size: str,
+    listing: bool,
+    out: str,
+    processes: int | None,
+    resume: bool,
+    allow_known: bool,
 ) -> int:
     """Run published experiments again, and print what was published beside what is measured.
 
@@ -128,7 +137,7 @@ def reproduce(
 
     if listing:
         return reproduce_command.print_papers(keys)
-    return reproduce_command.run(keys, size, Path(out), processes, allow_known)
+    return reproduce_command.run(keys, size, Path(out), processes, resume, allow_known)
 
 
 for command in (node, variants, compare, build_variant):

@@ -22,11 +22,13 @@ _SIGNING = ("strict-sign", "strict-no-sign")
 GOSSIPSUB_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 _MESSAGE_IDS = ("from-seqno", "content", "data")
 _COUNTS = (
+    "idontwant_ttl",
     "iwant_retransmission",
     "max_ihave_length",
     "max_ihave_messages",
     "opportunistic_graft_ticks",
     "opportunistic_graft_peers",
+    "validation_workers",
     "validation_queue",
     "topic_validation_queue",
     "max_subscriptions_per_rpc",
@@ -44,13 +46,15 @@ class GossipSub(PubSub):
     PeerScore.opportunistic_graft_threshold takes in up to `opportunistic_graft_peers` better peers.
     `version` is the latest that the node speaks, "1.0" to "1.3"; with "1.0" there are no scores, and `D_out`,
     `D_score`, `gossip_factor`, `prune_backoff`, `unsubscribe_backoff`, `flood_publish` and `peer_exchange` mean nothing
-    (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on.
+    (docs/gossipsub.md). Of messages of `idontwant_threshold` bytes or more the mesh is told IDONTWANT, from "1.2" on,
+    and who hears it remembers it until its `idontwant_ttl`th heartbeat from then.
 
     iwant_retransmission, max_ihave_length, max_ihave_messages  how often one peer may ask for one message, how many ids
                       it may be asked for in a heartbeat, and how many of its IHAVE are heard in one
     iwant_followup    a peer that has not sent by then what it was asked for broke its promise, if peers are scored
-    validation_delay  every message takes so long to validate before it is delivered and forwarded, one after the other;
-                      at most `validation_queue` wait, of one topic `topic_validation_queue`, and the others are dropped
+    validation_delay  a processor works so long on every message before it is delivered and forwarded, unless a validator
+                      says otherwise (`Nodes.validate`); a node has `validation_workers` processors. At most
+                      `validation_queue` messages wait, of one topic `topic_validation_queue`; the others are dropped
     topics            an allow list: others are neither subscribed to nor heard of
     max_subscriptions_per_rpc  an RPC with more is ignored
     message_id        what makes messages the same: "from-seqno", "content" (topic and data, as in Ethereum) or "data"
@@ -82,8 +86,10 @@ class GossipSub(PubSub):
     opportunistic_graft_ticks: int = 60
     opportunistic_graft_peers: int = 2
     idontwant_threshold: Size = 1024
+    idontwant_ttl: int = 3
     score: PeerScore | None = None  # None: peers are not scored
     validation_delay: Duration = 0
+    validation_workers: int = 1
     validation_queue: int = 8192
     topic_validation_queue: int = 1024
     topics: Sequence[str] = field(default=(), hash=False)  # none: all
@@ -167,7 +173,7 @@ class GossipSub(PubSub):
         if isinstance(self.topics, str) or not all(isinstance(topic, str) for topic in self.topics):
             raise ConfigError(f"GossipSub: topics must be a list of names, not {self.topics!r}")
         for name in _COUNTS:
-            value, most = getattr(self, name), 2**16 if name.endswith("validation_queue") else 2**32
+            value, most = getattr(self, name), 2**16 if "validation_" in name else 2**32
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
                 raise ConfigError(
                     f"GossipSub: {name} must be a whole number of at least 0 and below {most}, not {value!r}"
@@ -196,6 +202,7 @@ class GossipSub(PubSub):
             "flood_publish": bool(self.flood_publish),
             "peer_exchange": bool(self.peer_exchange),
             "idontwant_threshold": size_bytes(self.idontwant_threshold),
+            "idontwant_ttl": self.idontwant_ttl,
             "opportunistic_graft_ticks": self.opportunistic_graft_ticks,
             "opportunistic_graft_peers": self.opportunistic_graft_peers,
             "iwant_followup_ns": duration_ns(self.iwant_followup),
@@ -203,6 +210,7 @@ class GossipSub(PubSub):
             "max_ihave_messages": self.max_ihave_messages,
             "iwant_retransmission": self.iwant_retransmission,
             "validation_delay_ns": duration_ns(self.validation_delay),
+            "validation_workers": self.validation_workers,
             "validation_queue": self.validation_queue,
             "topic_validation_queue": self.topic_validation_queue,
             "max_subscriptions_per_rpc": self.max_subscriptions_per_rpc,

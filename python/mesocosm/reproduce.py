@@ -21,6 +21,7 @@ A paper is a folder, `scenarios/papers/KEY`, with three files:
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -33,7 +34,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -244,12 +245,16 @@ def reproduce(
     size: str = "quick",
     *,
     processes: int | None = None,
+    keep: Path | None = None,
+    resume: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
     """Runs papers, all their cases side by side, and judges each.
 
     size       "quick" (minutes for all of them) or "full" (as published)
     processes  how many run at once; None: as many as there are processors
+    keep       a folder in which each case's result is kept as soon as it is there
+    resume     whether to take from `keep` what the same code found for the same case before
     tell       is called with a line whenever a case ends
     """
     if size not in SIZES:
@@ -260,7 +265,12 @@ def reproduce(
         pending: dict[Future[tuple[Any, float]], tuple[Paper, str]] = {}
         for paper in papers:
             for name, case in paper.scenario.cases(size).items():
-                pending[pool.submit(_run_case, paper.folder, case)] = (paper, name)
+                kept = keep / _kept_name(paper, name, case) if keep is not None else None
+                if resume and kept is not None and (earlier := _read_kept(kept)) is not None:
+                    ends[paper.key][name] = earlier
+                    tell(f"{paper.key}: {name} was run before")
+                else:
+                    pending[pool.submit(_run_case, paper.folder, case, kept)] = (paper, name)
         for done in as_completed(pending):
             paper, name = pending[done]
             try:
@@ -375,15 +385,52 @@ def load_scenario(folder: Path) -> ModuleType:
     return module
 
 
-def _run_case(folder: Path, case: Any) -> tuple[Any, float]:
+def _run_case(folder: Path, case: Any, keep: Path | None) -> tuple[Any, float]:
     """The result and the processor time. Not by multiprocessing, which would import the user's script again."""
     command = [sys.executable, "-m", "mesocosm.reproduce_case", str(folder.resolve())]
     done = subprocess.run(command, input=pickle.dumps(case), capture_output=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise RunError(lines[-1] if lines else f"its process ended with {done.returncode}")
+    if keep is not None:
+        _keep(keep, done.stdout)
     result, seconds = pickle.loads(done.stdout)
     return result, seconds
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Whole or not at all, whenever the run is cut off."""
+    beside = file.with_suffix(".part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(file)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {file.parent}: {error.strerror or error}") from error
+
+
+def _read_kept(file: Path) -> tuple[Any, float] | None:
+    try:
+        result, seconds = pickle.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    return result, seconds
+
+
+def _kept_name(paper: Paper, name: str, case: Any) -> str:
+    """Says which case, and by a digest with which parameters, scenario and simulator: another of these is another result."""
+    scenario = (paper.folder / "scenario.py").read_bytes()
+    digest = hashlib.sha256(repr((name, case)).encode() + scenario + _code_digest()).hexdigest()
+    return f"{paper.key}-{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{digest[:16]}.pickle"
+
+
+@cache
+def _code_digest() -> bytes:
+    """Of the simulator: the compiled module and the Python beside it."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    files = [Path(str(_core.__file__)), *(file for file in sources if _PAPERS not in file.parents)]
+    digests = [hashlib.sha256(file.read_bytes()).digest() for file in files]
+    return hashlib.sha256(b"".join(digests)).digest()
 
 
 def _conclude(paper: Paper, size: str, ends: dict[str, tuple[Any, float]], error: str) -> Outcome:

@@ -38,13 +38,22 @@ def print_papers(keys: Sequence[str]) -> int:
     return 0
 
 
-def run(keys: Sequence[str], size: str, out: Path, processes: int | None, allow_known: bool) -> int:
+def run(
+    keys: Sequence[str], size: str, out: Path, processes: int | None, resume: bool, allow_known: bool
+) -> int:
     """Runs them, writes the reports, prints the scoreboard; returns the exit code."""
     papers = [find_paper(key) for key in dict.fromkeys(keys or known_papers())]
     names = [paper.key for paper in papers]
     if len(set(names)) < len(names):
         raise ConfigError(f"reproduce: two papers are called {max(names, key=names.count)!r}")
-    outcomes = reproduce(papers, size, processes=processes, tell=lambda line: click.echo(line, err=True))
+    outcomes = reproduce(
+        papers,
+        size,
+        processes=processes,
+        keep=out / "cases",
+        resume=resume,
+        tell=lambda line: click.echo(line, err=True),
+    )
     for outcome in outcomes:
         click.echo(f"report: {write_outcome(outcome, out)}")
     (out / "scoreboard.md").write_text(scoreboard(outcomes), encoding="utf-8")

@@ -32,6 +32,7 @@ from .node import Duration, Node, PubSub, Size
 from .overlay import Overlay
 from .progress import Progress
 from .units import duration_ns, size_bytes
+from .validation import Validator, asker
 
 BACKENDS = ("flow", "packet", "real")
 STACKS = ("full", "collapsed")
@@ -698,6 +699,25 @@ class Nodes:
         else:
             length = size_bytes(size)  # type: ignore[arg-type]
             self.world._perform(lambda: core.publish_random(self.indices, topic, length))
+
+    def validate(self, topic: str, validator: Validator | None) -> None:
+        """What they as applications say of messages in a topic, from now on and over restarts; None: they accept all.
+
+        `validator(message)` is called inside the simulation for each message that came to one of them for the first time
+        and is well signed (its `node`, `time`, `topic`, `data`, `size`, `sender` and `author`), and returns "accept": deliver
+        it and pass it on; "reject": drop it, and count it against who sends it (P4); or "ignore": drop it. A tuple such as
+        ("accept", "20ms") says also for how long one of the node's `validation_workers` works on it, after what came
+        before; otherwise that is `validation_delay`. What the validator raises ends the run. For runs to repeat it must
+        depend on nothing but its message and what it remembers. See docs/validation.md.
+        """
+        if not isinstance(topic, str):
+            raise ConfigError(f"Nodes.validate: topic must be a name, not {topic!r}")
+        if validator is not None and not callable(validator):
+            raise ConfigError(
+                f"Nodes.validate: the validator must be callable, not {type(validator).__name__}"
+            )
+        ask = None if validator is None else asker(validator)
+        self.world._perform(lambda: _core.validate(self.world._core, self.indices, topic, ask))
 
     def scores(self) -> pd.DataFrame:
         """What each of them thinks of each of its peers now (docs/scoring.md), from the start of the run on.

@@ -124,18 +124,19 @@ struct World::Member {
   PeerId peer;
   std::unique_ptr<SkewedClock> clock;  // null: it has the true time
   std::unique_ptr<NodeTrace> trace;
-  std::unique_ptr<NodeLog> log;             // null: nothing is logged
-  std::optional<Tun> device;                // until the start; of an attached one
-  bool attached = false;                    // not a node of ours
-  Network* network = nullptr;               // from the start on
-  Time joins{};                             // zero: it is there from the start
-  std::uint32_t lives = 0;                  // begun
-  std::vector<std::string> topics;          // that the script lets it take part in
-  std::vector<NodeIndex> contacts;          // whom the script lets it dial
-  std::unique_ptr<TrafficCounters> former;  // of its lives that are over; null: none is
-  std::unique_ptr<Node> node;               // null: it is not running
-  std::unique_ptr<Farewell> farewell;       // null: it is not leaving
-  bool behind = false;                      // a middlebox
+  std::unique_ptr<NodeLog> log;              // null: nothing is logged
+  std::optional<Tun> device;                 // until the start; of an attached one
+  bool attached = false;                     // not a node of ours
+  Network* network = nullptr;                // from the start on
+  Time joins{};                              // zero: it is there from the start
+  std::uint32_t lives = 0;                   // begun
+  std::vector<std::string> topics;           // that the script lets it take part in
+  std::vector<NodeIndex> contacts;           // whom the script lets it dial
+  std::unique_ptr<Application> application;  // null: it accepts everything at once
+  std::unique_ptr<TrafficCounters> former;   // of its lives that are over; null: none is
+  std::unique_ptr<Node> node;                // null: it is not running
+  std::unique_ptr<Farewell> farewell;        // null: it is not leaving
+  bool behind = false;                       // a middlebox
 };
 
 // A scripted action, once or again and again.
@@ -306,6 +307,8 @@ RecordSink& World::sink() {
 
 const PeerId& World::peer_id(NodeIndex node) const { return const_cast<World*>(this)->member(node).peer; }
 
+const NodeKind& World::kind(NodeIndex node) const { return const_cast<World*>(this)->member(node).kind; }
+
 HostInfo World::place(NodeIndex node) const {
   const_cast<World*>(this)->member(node);
   return internet_ != nullptr ? internet_->info(node) : HostInfo{};
@@ -436,6 +439,7 @@ void World::begin(NodeIndex index) {
   auto node = Node::make(env, std::move(config), std::span(&transport, 1));
   if (!node) throw ConfigError(name_of(index) + " cannot listen: " + node.error().message());
   m.node = std::move(*node);
+  if (m.application != nullptr) m.application->attend(*m.node->gossipsub());
 }
 
 // So that Wireshark shows nodes by their numbers.
@@ -536,6 +540,9 @@ void World::subscribe(NodeIndex index, std::string_view topic) {
     const auto subscribed = pubsub(index).subscribe(topic);
     if (!subscribed) throw ConfigError(name_of(index) + " cannot subscribe: " + subscribed.error().message());
   }
+  if (!weaknesses_.empty() && m.kind.gossipsub) {
+    application(m, index).attend(m.node != nullptr ? m.node->gossipsub() : nullptr, topic);
+  }
   if (std::find(m.topics.begin(), m.topics.end(), topic) == m.topics.end()) m.topics.emplace_back(topic);
 }
 
@@ -555,6 +562,42 @@ void World::publish_random(NodeIndex node, std::string_view topic, std::size_t s
   // From the node's generator and the time, so that what other nodes publish does not change it.
   Rng rng = member(node).rng.fork("payload", static_cast<std::uint64_t>(now().time_since_epoch().count()));
   publish(node, topic, Bytes::build(size, [&](MutableByteView out) { SeededEntropy(rng).fill(out); }));
+}
+
+// --- what applications say of messages
+
+Application& World::application(Member& m, NodeIndex index) {
+  if (m.application == nullptr) {
+    m.application = std::make_unique<Application>(index, m.kind.gossipsub->validation_delay, weaknesses_,
+                                                  [this](std::exception_ptr why) { fail(std::move(why)); });
+  }
+  return *m.application;
+}
+
+void World::judge(NodeIndex index, std::string_view topic, std::shared_ptr<const Judge> judge) {
+  if (!work(index, "validate", hash64(as_bytes(topic)))) return;
+  Member& m = member(index);
+  if (!m.kind.gossipsub) throw ConfigError(name_of(index) + " does not run gossipsub");
+  application(m, index).set_judge(topic, std::move(judge));
+  m.application->attend(m.node != nullptr ? m.node->gossipsub() : nullptr, topic);
+}
+
+Weakness::Mark World::add_weakness(const Ruling& ruling) {
+  if (recorder_ != nullptr) throw ConfigError("weakness: the world runs already");
+  Weakness known{.mark = {}, .ruling = ruling};
+  SeededEntropy(rng_.fork("weakness", weaknesses_.size())).fill(known.mark);
+  weaknesses_.push_back(known);
+  return known.mark;
+}
+
+std::optional<NodeIndex> World::find(const PeerId& peer) {
+  if (by_peer_.empty()) {
+    for (NodeIndex node = 0; node < members_.size(); ++node) {
+      if (!members_[node]->attached) by_peer_[members_[node]->peer.hash()] = node;
+    }
+  }
+  const auto known = by_peer_.find(peer.hash());
+  return known == by_peer_.end() ? std::nullopt : std::optional(known->second);
 }
 
 // --- nodes that come and go
@@ -610,7 +653,10 @@ void World::restart(NodeIndex index, Identity identity) {
   const bool first = m.lives == 0;
   if (m.node != nullptr) end(index);
   if (backend_->faults() != nullptr) backend_->faults()->switch_on(index);
-  if (identity == Identity::fresh && !first) m.draw_identity();
+  if (identity == Identity::fresh && !first) {
+    m.draw_identity();
+    if (!by_peer_.empty()) by_peer_[m.peer.hash()] = index;
+  }
   m.rng = m.origin.fork("life", m.lives);
   begin(index);
   note_presence(index, first ? Presence::joined : Presence::restarted);
@@ -849,6 +895,7 @@ void World::release() {
   for (const auto& m : members_) {
     m->node.reset();
     m->kind.policy = {};
+    m->application.reset();
   }
   if (fault_points_ != nullptr) fault_points_->withdraw();
   backend_->end();

@@ -9,11 +9,13 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/mpi/ranks.h"
 #include "sim/net/internet.h"
 #include "sim/net/nat.h"
+#include "sim/run/application.h"
 #include "sim/run/backend.h"
 #include "sim/run/overlay.h"
 #include "stack/node/node.h"
@@ -108,8 +110,10 @@ class World {
   NodeIndex attach(const std::string& netns, const std::string& device);
   std::size_t size() const { return members_.size(); }
   const PeerId& peer_id(NodeIndex node) const;
-  HostInfo place(NodeIndex node) const;                                               // on "real": nowhere
-  std::string ip(NodeIndex node) const;                                               // IPv4; on "real": none
+  const NodeKind& kind(NodeIndex node) const;
+  std::optional<NodeIndex> find(const PeerId& peer);  // who is called so, or was before it took another name
+  HostInfo place(NodeIndex node) const;               // on "real": nowhere
+  std::string ip(NodeIndex node) const;               // IPv4; on "real": none
   std::uint64_t data_hash() const { return internet_ ? internet_->data_hash() : 0; }  // of the Internet model
 
   // The processes that run it, and which of them this one is.
@@ -121,6 +125,10 @@ class World {
 
   // They are not there until then: nobody listens at their addresses.
   void join_at(std::span<const NodeIndex> nodes, Time at);
+
+  // From the start on, the applications of all nodes rule so on messages whose payload begins with what is returned.
+  // Throws ConfigError after the start.
+  Weakness::Mark add_weakness(const Ruling& ruling);
 
   // All nodes listen on IPv6, and dial each other there. Throws ConfigError on "real".
   void use_ipv6();
@@ -140,6 +148,9 @@ class World {
   void unsubscribe(NodeIndex node, std::string_view topic);
   void publish(NodeIndex node, std::string_view topic, const Bytes& data);
   void publish_random(NodeIndex node, std::string_view topic, std::size_t size);
+  // The application's word on messages in a topic, from now on and over restarts; null: it accepts everything. What the
+  // judge throws leaves advance(). ConfigError for nodes without GossipSub.
+  void judge(NodeIndex node, std::string_view topic, std::shared_ptr<const Judge> judge);
   // A fault of the paths between nodes, from now on; `name` is what the record calls it: "cut", "partition", ..
   // ConfigError on "real".
   Faults::Id fault(std::string_view name, Fault fault);
@@ -209,6 +220,7 @@ class World {
   void begin(NodeIndex index);
   void end(NodeIndex index);
   void note_presence(NodeIndex index, Presence change);
+  Application& application(Member& m, NodeIndex index);
   void dial(NodeIndex dialer, NodeIndex dialed);
   void expect_node(NodeIndex index);
   void name_addresses();
@@ -235,6 +247,8 @@ class World {
   std::unique_ptr<capture::Captures> captures_;  // null: nothing is captured
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<ScrapePage> scrape_page_;
+  std::vector<Weakness> weaknesses_;
+  std::unordered_map<std::uint64_t, NodeIndex> by_peer_;  // hashes of peer ids; empty until find() was called
   std::vector<std::unique_ptr<Member>> members_;
   std::unique_ptr<FaultScript> fault_points_;  // null: none fires
   std::vector<std::unique_ptr<Churn>> churns_;

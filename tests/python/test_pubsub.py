@@ -32,6 +32,23 @@ def test_every_kind_delivers_and_speaks_its_protocol(
     assert spoken == {protocol}
 
 
+def test_an_idontwant_that_is_forgotten_sooner_saves_less(tmp_path: Path) -> None:
+    def duplicates(**memory: int) -> int:
+        # Messages that take long for their links: many heartbeats pass between an IDONTWANT and the copy that it spares.
+        node = mc.GossipSub(version="1.2", heartbeat="100ms", heartbeat_delay="3s", **memory)
+        internet = mc.internet.uniform("20ms", bandwidth="10Mbit")
+        world = mc.World(stack="collapsed", internet=internet)
+        nodes = world.add(30, node)
+        world.bootstrap(nodes, mc.overlay.random(degree=10))
+        nodes.subscribe("blocks")
+        world.at("5s", lambda: nodes[0].publish("blocks", size="128KiB"))
+        run = world.run("15s", out=tmp_path / f"{len(memory)}.h5")
+        assert len(run.deliveries) == 29
+        return int(run.metrics("libp2p_gossipsub_messages_duplicate_total")["value"].iloc[-1])
+
+    assert duplicates(idontwant_ttl=1) > duplicates()
+
+
 def test_nodes_of_two_versions_speak_the_earlier(record: Path) -> None:
     world = mc.World(stack="collapsed")
     nodes = world.add(10, mc.GossipSub(version="1.0")) + world.add(10, mc.FloodSub())

@@ -179,6 +179,24 @@ def test_one_that_fails_does_not_lose_the_others(paper, tmp_path, capsys):
     )
 
 
+def test_a_run_that_was_cut_off_is_resumed(paper, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "out"), "--processes", "1"]
+    assert cli.main(["reproduce", str(paper()), *out]) == 0
+    (cut_off,) = (tmp_path / "out/cases").glob("some-paper-a-*.pickle")
+    cut_off.unlink()
+    whole = (tmp_path / "out/scoreboard.md").read_text()
+    capsys.readouterr()
+    assert cli.main(["reproduce", str(paper()), *out, "--resume"]) == 0
+    told = capsys.readouterr().err
+    assert "b was run before" in told and "a took" in told and "a was run before" not in told
+    assert (tmp_path / "out/scoreboard.md").read_text() == whole
+    # Another scenario is another experiment, and without the option everything is run.
+    assert cli.main(["reproduce", str(paper(102.0)), *out, "--resume"]) == 0
+    assert "was run before" not in capsys.readouterr().err
+    assert cli.main(["reproduce", str(paper()), *out]) == 0
+    assert "was run before" not in capsys.readouterr().err
+
+
 def test_wrong_use(paper, tmp_path, capsys):
     assert cli.main(["reproduce", "nobody-2099"]) == 2
     assert "there is no paper 'nobody-2099'" in capsys.readouterr().err

@@ -133,6 +133,7 @@ def test_filecoin_gossips_with_its_scores(record: Path) -> None:
         (dict(validation_queue=-1), "validation_queue must be a whole number"),
         (dict(validation_delay=-1), "below zero"),
         (dict(iwant_followup=0), "iwant_followup"),
+        (dict(idontwant_ttl=0), "idontwant_ttl .0. must be at least 1"),
     ],
 )
 def test_gossipsub_that_makes_no_sense_is_refused(changes: dict[str, Any], complaint: str) -> None:

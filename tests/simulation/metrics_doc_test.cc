@@ -29,7 +29,7 @@ std::string row_of(const MetricFamily& family) {
 std::unique_ptr<World> world_of_one() {
   auto world = World::flow(1, StackKind::full, UniformLatency{}, source_path("data"));
   NodeKind kind;
-  kind.gossipsub.emplace();
+  kind.gossipsub.emplace().validation_delay = 1ms;
   const NodeIndex node = world->add_node(kind);
   world->put_behind({}, {&node, 1});
   world->start("", "{}");

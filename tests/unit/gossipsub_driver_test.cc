@@ -1,6 +1,7 @@
 // GossipSub over swarms and streams in memory.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -592,6 +593,43 @@ TEST_CASE("gossipsub driver: a validator that takes its time", "[gossipsub]") {
   world.turn([&] { b.reset(); });
   slow.handles.back().answer(Validation::accept);  // nobody is there any more
   world.run_for(1s);
+}
+
+TEST_CASE("gossipsub driver: validators whose word takes work wait for a processor", "[gossipsub]") {
+  struct Working final : DeferredValidator {
+    void begin(const Message& message, const PeerId&, ValidationHandle handle) override {
+      const auto work = std::stoi(std::string(as_text(message.data)));
+      handle.answer_after(Duration(work * 1ms), work == 7 ? Validation::reject : Validation::accept);
+    }
+  } working;
+  // What is there so long after messages of 100, 300, 7, 90 and 0 ms of work came, and 5 ms more.
+  const auto there_after = [&](std::uint16_t workers, std::vector<Duration> looks) {
+    MemoryWorld world(10ms);
+    GossipSubParams params = unsigned_params();
+    params.validation_workers = workers;
+    Gossiper a(world, 1), b(world, 2, params);
+    a.subscribe("t");
+    b.subscribe("t");
+    b.gossip.set_deferred_validator("t", &working);
+    a.meet(b);
+    world.run_for(3s);
+    for (const char* work : {"100", "300", "7", "90", "0"}) CHECK(a.publish("t", work));
+    world.run_for(15ms);
+    std::vector<std::vector<std::string>> seen;
+    Duration at{};
+    for (const Duration look : looks) {
+      world.run_for(look - std::exchange(at, look));
+      seen.push_back(b.inbox.payloads);
+    }
+    CHECK(b.gossip.counters().rejected == 1);
+    return seen;
+  };
+  using Seen = std::vector<std::vector<std::string>>;
+  CHECK(there_after(1, {90ms, 110ms, 390ms, 480ms, 520ms}) ==
+        Seen{{}, {"100"}, {"100"}, {"100", "300"}, {"100", "300", "90", "0"}});
+  CHECK(there_after(2, {110ms, 210ms, 310ms}) ==
+        Seen{{"100"}, {"100", "90", "0"}, {"100", "90", "0", "300"}});
+  CHECK(there_after(9, {10ms, 92ms, 110ms}) == Seen{{"0"}, {"0", "90"}, {"0", "90", "100"}});
 }
 
 }  // namespace mesocosm

@@ -1,7 +1,9 @@
 // The variants that are known by name.
 #include <catch2/catch.hpp>
 
+#include "stack/protocols/gossipsub/late_gossip.h"
 #include "stack/protocols/gossipsub/variants.h"
+#include "tests/unit/gossipsub_harness.h"
 
 namespace mesocosm {
 namespace {
@@ -48,6 +50,33 @@ TEST_CASE("gossipsub variants: settings are the standards, or what was given", "
   CHECK_FALSE(settings.set("c", 5));
   CHECK(settings["a"] == 1);
   CHECK(settings["b"] == 5);
+}
+
+TEST_CASE("gossipsub variants: v1.0-go tells at one heartbeat whom the one before chose", "[gossipsub]") {
+  GossipSubParams params = testing::unsigned_params();
+  LateGossipPolicy::variant().adjust(params, {});
+  params.d = params.d_low = params.d_high = 1;  // one of three: the others are gossiped to
+  params.d_score = params.d_out = 0;
+  params.d_lazy = 2;
+  testing::Solo solo(params, std::make_unique<LateGossipPolicy>());
+  solo.core.subscribe("t", solo.now);
+  const std::vector<PeerIndex> members = solo.add_members(3, "t");
+  solo.heartbeats();
+  REQUIRE(solo.mesh_size("t") == 1);
+  REQUIRE(solo.core.publish("t", as_bytes("m"), solo.now));
+  solo.heartbeats();
+  CHECK(solo.count(PartKind::ihave) == 0);
+  solo.heartbeats();
+  const auto told = solo.take(PartKind::ihave);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].to != told[1].to);
+  for (const auto& ihave : told) CHECK_FALSE(solo.topic("t").mesh.contains(ihave.to));
+  CHECK(solo.core.counters().ihave_sent == 2);
+  CHECK(solo.core.counters().ihave_ids_sent == 2);
+
+  for (PeerIndex member : members) solo.core.on_peer_removed(member);  // chosen, and gone
+  solo.heartbeats();
+  CHECK(solo.count(PartKind::ihave) == 0);
 }
 
 }  // namespace mesocosm

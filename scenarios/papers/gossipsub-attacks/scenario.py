@@ -151,12 +151,12 @@ def _attack(world: mc.World, attack: str, honest: mc.Nodes, publishers: mc.Nodes
 
 
 def _vanilla() -> mc.GossipSub:
-    """test/honest_vanilla.go: the degrees alone; the library of the day gossiped to D peers."""
-    return mc.GossipSub(variant="v1.0", D=8, D_lo=6, D_hi=12, D_lazy=8, signing="strict-no-sign")
+    """test/honest_vanilla.go: the degrees alone; the library of the day gossiped to D peers, a heartbeat late."""
+    return mc.GossipSub(variant="v1.0-go", D=8, D_lo=6, D_hi=12, D_lazy=8, signing="strict-no-sign")
 
 
 def _hardened(colocation: bool) -> mc.GossipSub:
-    """test/honest_hardened.go with the parameters of scripts/configs/1k.json."""
+    """test/honest_hardened.go with the parameters of scripts/configs/1k.json; D_out came a month after them."""
     topic = mc.TopicScore(
         weight=0.25,
         time_in_mesh_weight=0.0027,
@@ -195,6 +195,7 @@ def _hardened(colocation: bool) -> mc.GossipSub:
         D_lo=6,
         D_hi=12,
         D_score=6,
+        D_out=0,
         D_lazy=12,
         gossip_factor=0.25,
         flood_publish=True,

@@ -693,6 +693,13 @@ Result<MessageId> GossipSubCore::publish(std::string_view name, ByteView data, T
 
 void GossipSubCore::send(PeerIndex to, const RpcPart& control) {
   MC_ASSERT(usable(to) && control.kind != PartKind::message);
+  if (control.kind == PartKind::ihave) {
+    std::size_t ids = 0;
+    each_id(control, [&](ByteView) { return ++ids > 0; });
+    ++counters_.ihave_sent;
+    counters_.ihave_ids_sent += ids;
+    note(Event::ihave_sent, to, kNoTopic, 0, ids);
+  }
   actions_.send(to, control);
 }
 

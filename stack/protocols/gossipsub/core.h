@@ -80,7 +80,7 @@ struct GossipSubEvent {
     pruned,        // peer, topic: it was, and is no longer
     ihave_sent,    // peer, value: ids, topic
     iwant_sent,    // peer, value: ids
-    withheld,      // peer, subject, value: payload bytes, topic: not sent to it because of its IDONTWANT
+    withheld,      // peer, subject, value: payload bytes, topic: not sent, as it said IDONTWANT or the like
   };
   Kind kind;
   PeerIndex peer = kNoPeer;
@@ -154,7 +154,7 @@ struct GossipSubCounters {
   std::uint64_t idontwant_sent = 0;
   std::uint64_t idontwant_received = 0;
   std::uint64_t test_extensions_received = 0;
-  std::uint64_t withheld = 0;  // messages that were not sent because of an IDONTWANT
+  std::uint64_t withheld = 0;  // messages that were not sent because of an IDONTWANT or the like
   std::uint64_t grafts_sent = 0;
   std::uint64_t grafts_received = 0;
   std::uint64_t grafts_refused = 0;  // answered with a PRUNE
@@ -232,7 +232,11 @@ class GossipSubCore {
   void send(PeerIndex to, const RpcPart& control);
   void send_ihave(PeerIndex to, TopicIndex topic, ByteView id);
   void send_iwant(PeerIndex to, ByteView id);
-  bool send_message(PeerIndex to, ByteView id);  // false: not kept, or asked for too often
+  bool send_message(PeerIndex to, ByteView id);    // false: not kept, or asked for too often
+  bool cancel_message(PeerIndex to, ByteView id);  // false: it does not wait to be sent to the peer
+  // A peer that choose_push took out is not to get the message from us.
+  void count_withheld(PeerIndex peer, const OutgoingMessage& message);
+  void penalize(PeerIndex peer, unsigned count);  // P7's counter
   void wake_at(Time when);  // calls the policy's on_wake, once: at the earliest time that was asked for
 
   // --- state ---
@@ -293,6 +297,10 @@ class GossipSubCore {
   double score(PeerIndex peer) { return policy_->score(*this, peer); }
   PeerScore* peer_score() { return score_.get(); }  // null without params().score
   const PeerScore* peer_score() const { return score_.get(); }
+  // Whether it said IDONTWANT of a message that has not come to us yet, so that it has it.
+  bool unwanted(PeerIndex by, std::uint64_t message) const {
+    return unwanted_ != nullptr && unwanted_->contains(by, message);
+  }
   // Whether we should not GRAFT it yet, slack included.
   bool backing_off(const Topic& topic, PeerIndex peer, Time now) const;
   // Members that may be grafted: speak gossipsub, are neither in the mesh nor explicit nor backing off, and
@@ -341,7 +349,7 @@ class GossipSubCore {
   Result<> on_partial(PeerIndex from, const RpcPart& part);
   void gossip_parts(TopicIndex topic, std::vector<PeerIndex>& chosen);
   RpcPart announcement(TopicIndex topic) const;
-  void penalize(PeerIndex peer, unsigned count);
+  bool take_back(PeerIndex to, const MessageCache::Entry& entry, std::uint64_t hash);
   void on_idontwant(PeerIndex from, const RpcPart& idontwant, std::size_t& heard);
   void send_idontwant(TopicIndex topic, const MessageId& id, PeerIndex but);
   void withhold(const OutgoingMessage& message);

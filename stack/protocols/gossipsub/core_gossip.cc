@@ -88,15 +88,32 @@ void GossipSubCore::on_idontwant(PeerIndex from, const RpcPart& idontwant, std::
     const MessageCache::Entry* entry = cache_.get(hash, id);
     if (entry == nullptr) {
       unwanted_->add(from, hash, ticks_ + params_.idontwant_ttl);
-    } else if (actions_.cancel(from, entry->message)) {
-      const std::size_t payload = decode_message(entry->message)->data.size();
-      --counters_.messages_sent;
-      counters_.payload_sent -= payload;
-      ++counters_.withheld;
-      note(Event::withheld, from, entry->topic, hash, payload);
+    } else {
+      take_back(from, *entry, hash);
     }
     return true;
   });
+}
+
+bool GossipSubCore::take_back(PeerIndex to, const MessageCache::Entry& entry, std::uint64_t hash) {
+  if (!actions_.cancel(to, entry.message)) return false;
+  const std::size_t payload = decode_message(entry.message)->data.size();
+  --counters_.messages_sent;
+  counters_.payload_sent -= payload;
+  ++counters_.withheld;
+  note(Event::withheld, to, entry.topic, hash, payload);
+  return true;
+}
+
+bool GossipSubCore::cancel_message(PeerIndex to, ByteView id) {
+  const std::uint64_t hash = hash64(id);
+  const MessageCache::Entry* entry = cache_.get(hash, id);
+  return entry != nullptr && take_back(to, *entry, hash);
+}
+
+void GossipSubCore::count_withheld(PeerIndex peer, const OutgoingMessage& message) {
+  ++counters_.withheld;
+  note(Event::withheld, peer, message.topic, message.hash, message.payload);
 }
 
 // Told before the application judges the message, for what that takes is time in which copies come; but after its
@@ -117,8 +134,7 @@ void GossipSubCore::send_idontwant(TopicIndex index, const MessageId& id, PeerIn
 void GossipSubCore::withhold(const OutgoingMessage& message) {
   std::erase_if(scratch_, [&](PeerIndex peer) {
     if (!unwanted_->take(peer, message.hash)) return false;
-    ++counters_.withheld;
-    note(Event::withheld, peer, message.topic, message.hash, message.payload);
+    count_withheld(peer, message);
     return true;
   });
 }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint32_t kTopic = 1;
 constexpr std::uint32_t kId = 2;
+constexpr std::uint32_t kLength = 3;
 
 }  // namespace
 
@@ -17,6 +18,7 @@ RpcPart make_draft(DraftField field, const DraftBody& body) {
   ProtoWriter proto(out);
   if (!body.topic.empty()) proto.bytes(kTopic, body.topic);
   if (!body.id.empty()) proto.bytes(kId, body.id);
+  if (body.length > 0) proto.varint(kLength, body.length);
   return make_control(static_cast<std::uint32_t>(field), out.take());
 }
 
@@ -26,6 +28,7 @@ Result<DraftBody> decode_draft(ByteView body) {
   while (field.next()) {
     if (field.tag() == proto_bytes(kTopic)) decoded.topic = field.bytes();
     if (field.tag() == proto_bytes(kId)) decoded.id = field.bytes();
+    if (field.tag() == proto_varint(kLength)) decoded.length = field.value();
   }
   if (!field.ok()) return fail(ErrorCode::bad_encoding, "rpc: a draft's control message");
   return decoded;

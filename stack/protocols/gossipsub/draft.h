@@ -11,20 +11,24 @@
 
 namespace mesocosm {
 
-// Numbers in ControlMessage. The drafts' own, 6 and 7, differ in meaning from draft to draft, and 6 is v1.3's extension
-// handshake by now.
+// Numbers in ControlMessage. The drafts' own, 6 and 7 in all three, differ in meaning from draft to draft, and 6 is
+// v1.3's extension handshake by now.
 enum class DraftField : std::uint32_t {
-  announcing = 1020,  // I speak gossipsub v2.0's draft
-  iannounce = 1021,   // { 1 topic, 2 message id }
-  ineed = 1022,       // { 2 message id }
-  choking = 1030,     // I speak the choke extension's draft
-  choke = 1031,       // { 1 topic }
-  unchoke = 1032,     // { 1 topic }
+  announcing = 1020,   // I speak gossipsub v2.0's draft
+  iannounce = 1021,    // { 1 topic, 2 message id }
+  ineed = 1022,        // { 2 message id }
+  choking = 1030,      // I speak the choke extension's draft
+  choke = 1031,        // { 1 topic }
+  unchoke = 1032,      // { 1 topic }
+  preambling = 1040,   // I speak gossipsub v1.4's draft
+  preamble = 1041,     // { 1 topic, 2 message id, 3 length }
+  imreceiving = 1042,  // { 2 message id, 3 length }
 };
 
 struct DraftBody {
   ByteView topic;
   ByteView id;
+  std::uint64_t length = 0;  // bytes of payload; 0: not said
 };
 RpcPart make_draft(DraftField field, const DraftBody& body = {});
 Result<DraftBody> decode_draft(ByteView body);

@@ -169,6 +169,7 @@ GossipSub::GossipSub(Env& env, Swarm& swarm, GossipSubOptions options)
   const auto period = static_cast<std::uint64_t>(options.params.heartbeat.count());
   const Duration phase(env_.rng.fork("gossipsub heartbeat").below(period));
   env_.clock.arm_after(heartbeat_, options.params.heartbeat_delay + phase);
+  if (options.params.validation_delay > Duration::zero()) desk();  // its metrics are there at once
   for (const PeerId& peer : swarm_.connected_peers()) consider(peer);
 }
 
@@ -271,13 +272,20 @@ void GossipSub::set_deferred_validator(std::string_view topic, DeferredValidator
 
 void GossipSub::validate(TopicIndex topic, const Message& message, const PeerId& from,
                          ValidationTicket ticket) {
+  DeferredValidator* validator = topic < deferred_validators_.size() ? deferred_validators_[topic] : nullptr;
+  if (validator == nullptr || !core_.topic(topic).deferred) {
+    return desk().queue(ticket, core_.params().validation_delay, Validation::accept);
+  }
+  validator->begin(message, from, desk().handle(ticket));
+}
+
+ValidationDesk& GossipSub::desk() {
   if (desk_ == nullptr) {
     ValidationDesk::Events& events = *this;
-    desk_ = std::make_unique<ValidationDesk>(env_.clock, core_.params().validation_delay, events);
+    desk_ =
+        std::make_unique<ValidationDesk>(env_.clock, env_.metrics, core_.params().validation_workers, events);
   }
-  DeferredValidator* validator = topic < deferred_validators_.size() ? deferred_validators_[topic] : nullptr;
-  if (validator == nullptr || !core_.topic(topic).deferred) return desk_->queue(ticket);
-  validator->begin(message, from, desk_->handle(ticket));
+  return *desk_;
 }
 
 void GossipSub::on_verdict(ValidationTicket ticket, Validation verdict) {

@@ -189,6 +189,7 @@ class GossipSub final : public PubSub,
   void write_waiting(Link& link);
   void on_heartbeat();
   void count_scores();
+  ValidationDesk& desk();
   void on_wake() { core_.on_wake(env_.clock.now()); }
 
   Env& env_;

@@ -1,6 +1,7 @@
 #include "stack/protocols/gossipsub/message_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "stack/base/assert.h"
 
@@ -40,6 +41,10 @@ void MessageCache::put(std::uint64_t hash, ByteView id, const RpcPart& message, 
 }
 
 MessageCache::Entry* MessageCache::get(std::uint64_t hash, ByteView id) {
+  return const_cast<Entry*>(std::as_const(*this).get(hash, id));
+}
+
+const MessageCache::Entry* MessageCache::get(std::uint64_t hash, ByteView id) const {
   const std::uint32_t record = find(hash, id);
   if (record == kNone) return nullptr;
   const std::uint32_t entry = record_at(record).entry;

@@ -43,6 +43,7 @@ class MessageCache {
     std::vector<Request> requests;  // who asked for it how often
   };
   Entry* get(std::uint64_t hash, ByteView id);  // null when it is not kept (any more)
+  const Entry* get(std::uint64_t hash, ByteView id) const;
   // Counts another request of the peer and returns how many there were.
   static std::uint32_t count_request(Entry& entry, PeerIndex peer);
 

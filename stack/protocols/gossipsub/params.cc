@@ -129,6 +129,7 @@ Result<> GossipSubParams::validate() const {
   if (validation_delay < Duration::zero()) {
     return bad("validation_delay", show(validation_delay), "not be negative");
   }
+  if (validation_workers == 0) return bad("validation_workers", "0", "be at least 1");
   if (max_topics == 0) return bad("max_topics", "0", "be at least 1");
   if (message_id == MessageIdKind::from_seqno && signature_policy == SignaturePolicy::strict_no_sign) {
     return fail(ErrorCode::protocol_violation,

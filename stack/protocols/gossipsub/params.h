@@ -116,7 +116,8 @@ struct GossipSubParams {
   // dropped, which speaks neither for nor against who sent them.
   std::uint16_t validation_queue = 8192;
   std::uint16_t topic_validation_queue = 1024;
-  Duration validation_delay{};  // every message takes so long to validate, one after the other
+  Duration validation_delay{};           // a processor works so long on every message
+  std::uint16_t validation_workers = 1;  // processors: messages that are worked on at the same time
 
   // Messages and limits.
   SignaturePolicy signature_policy = SignaturePolicy::strict_sign;

@@ -22,6 +22,9 @@ class UnwantedMessages {
   bool admit(PeerIndex peer, std::uint32_t most);
   // `message` is MessageId::hash(); what peers say of ids with the same hash changes only what they get themselves.
   void add(PeerIndex peer, std::uint64_t message, std::uint64_t until_heartbeat);
+  bool contains(PeerIndex peer, std::uint64_t message) const {
+    return count_ > 0 && slots_[find(peer, message)].peer != kNoPeer;
+  }
   // Whether the peer said it of the message; it is forgotten.
   bool take(PeerIndex peer, std::uint64_t message);
   void on_heartbeat(std::uint64_t number);  // forgets what was kept until this one or an earlier one

@@ -1,13 +1,14 @@
 // ValidationDesk: where a node's messages wait for their verdict: for an application that takes its time, or, in a
-// simulation, for the time that validating takes a computer.
+// simulation, for processors that take theirs.
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "stack/env/clock.h"
+#include "stack/observe/metrics.h"
 #include "stack/protocols/gossipsub/core.h"
 
 namespace mesocosm {
@@ -19,6 +20,9 @@ class ValidationDesk;
 class ValidationHandle {
  public:
   void answer(Validation verdict) const;  // in force at the end of the turn
+  // In force when one of the node's processors has worked so long on it (params().validation_workers), after what they
+  // were given before.
+  void answer_after(Duration work, Validation verdict) const;
 
  private:
   friend class ValidationDesk;
@@ -49,29 +53,37 @@ class ValidationDesk {
     ~Events() = default;
   };
 
-  // `delay`: what one message takes of a processor that validates one after the other.
-  ValidationDesk(Clock& clock, Duration delay, Events& events)
-      : clock_(clock), delay_(delay), events_(events) {}
+  // Messages are worked on in the order of coming, by so many processors at the same time (at least one).
+  ValidationDesk(Clock& clock, Metrics& metrics, std::uint32_t workers, Events& events);
 
   ValidationHandle handle(ValidationTicket ticket) { return {self_, ticket}; }
-  void queue(ValidationTicket ticket);  // accepts it when its time has come
+  void queue(ValidationTicket ticket, Duration work, Validation verdict);
 
  private:
   friend class ValidationHandle;
+  struct Counted;  // validation_desk.cc
   struct Waiting {
-    ValidationTicket ticket;
     Time due;
+    std::uint64_t order;
+    ValidationTicket ticket;
+    Validation verdict;
+    bool operator>(const Waiting& other) const {
+      return due != other.due ? due > other.due : order > other.order;
+    }
   };
 
+  Time take_worker(Duration work);
   void answer(ValidationTicket ticket, Validation verdict);
   void on_due();
   void hand_out();
 
   Clock& clock_;
-  Duration delay_;
+  Counted& counted_;
+  std::uint32_t workers_;
   Events& events_;
-  Time busy_until_ = Time::min();
-  std::deque<Waiting> waiting_;
+  std::vector<Time> busy_until_;  // of the processors that were used: a heap, the next to be free in front
+  std::vector<Waiting> waiting_;  // a heap, the next to be done in front
+  std::uint64_t queued_ = 0;      // so far
   std::vector<std::pair<ValidationTicket, Validation>> answers_;  // of this turn
   MemberTimer<&ValidationDesk::on_due> timer_{*this};
   MemberTask<&ValidationDesk::hand_out> task_{*this};

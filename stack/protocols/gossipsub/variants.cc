@@ -6,6 +6,8 @@
 #include "stack/base/assert.h"
 #include "stack/protocols/gossipsub/announce.h"
 #include "stack/protocols/gossipsub/choking.h"
+#include "stack/protocols/gossipsub/late_gossip.h"
+#include "stack/protocols/gossipsub/preamble.h"
 
 namespace mesocosm {
 namespace {
@@ -44,7 +46,9 @@ GossipSubVariants::GossipSubVariants() {
       {.name = "v1.2", .summary = "v1.1, and IDONTWANT for large messages.", .adjust = &as_v12});
   variants_.push_back(
       {.name = "v1.3", .summary = "v1.2, and the handshake that tells of extensions.", .adjust = &as_v13});
+  variants_.push_back(LateGossipPolicy::variant());
   variants_.push_back(ChokingPolicy::variant());
+  variants_.push_back(PreamblePolicy::variant());
   variants_.push_back(AnnouncePolicy::variant());
 }
 
