@@ -21,6 +21,8 @@ func main() {
 	timeLimit := flag.Float64("time-limit", 120, "seconds after which the peer ends itself")
 	noListen := flag.Bool("no-listen", false, "only dial")
 	checksums := flag.Bool("checksums", false, "hash what perf carries")
+	scoring := flag.String("scoring", "", "parameters of peer scoring and of the mesh, as JSON")
+	scripted := flag.Bool("scripted", false, "a peer of gossipsub that says what it is told to")
 	bench := flag.String("bench", "", "mesh or memory: a benchmark in place of a peer")
 	nodes := flag.Int("nodes", 10, "hosts of the benchmark")
 	messages := flag.Int("messages", 2000, "messages that the mesh benchmark publishes")
@@ -47,7 +49,7 @@ func main() {
 	var err error
 	switch *bench {
 	case "":
-		err = runPeer(options, *checksums)
+		err = runPeer(options, *checksums, *scoring, *scripted)
 	case "mesh":
 		err = benchMesh(*nodes, *messages, *size)
 	case "memory":

@@ -34,6 +34,8 @@ type command struct {
 	Size     int             `json:"size"`
 	Up       uint64          `json:"up"`
 	Down     uint64          `json:"down"`
+	Value    float64         `json:"value"`
+	scriptedRPC
 }
 
 func (c command) timeout() time.Duration { return time.Duration(c.Timeout * float64(time.Second)) }
@@ -79,6 +81,16 @@ func (p *peerProgram) run(c command) (fields, error) {
 		return p.publish(c)
 	case "await_messages":
 		return p.awaitMessages(c)
+	case "scores":
+		return p.scores.answer(c)
+	case "app_score":
+		p.scores.setAppScore(c.Peer, c.Value)
+		return nil, nil
+	case "rpc":
+		if p.scripted == nil {
+			return nil, errors.New("rpc is for a peer with --scripted")
+		}
+		return nil, p.scripted.send(ctx, c)
 	}
 	return nil, fmt.Errorf("no such operation: %q", c.Op)
 }

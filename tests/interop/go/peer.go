@@ -24,7 +24,9 @@ type fields map[string]any
 // The peer: a host that does what it is told on standard input.
 type peerProgram struct {
 	host      host.Host
-	pubsub    *pubsub.PubSub
+	pubsub    *pubsub.PubSub  // null if it is scripted
+	scripted  *scriptedPubSub // null if it is not
+	scores    scoreKeeper
 	checksums bool
 
 	outputMutex sync.Mutex
@@ -34,7 +36,7 @@ type peerProgram struct {
 	topics     map[string]*topicState
 }
 
-func runPeer(options hostOptions, checksums bool) error {
+func runPeer(options hostOptions, checksums bool, scoring string, scripted bool) error {
 	h, err := newHost(options)
 	if err != nil {
 		return err
@@ -44,8 +46,11 @@ func runPeer(options hostOptions, checksums bool) error {
 		checksums:  checksums,
 		identified: map[peer.ID]event.EvtPeerIdentificationCompleted{},
 		topics:     map[string]*topicState{},
+		scores:     scoreKeeper{meshes: map[string]map[peer.ID]bool{}, app: map[peer.ID]float64{}},
 	}
-	if p.pubsub, err = pubsub.NewGossipSub(context.Background(), h, longQueues()...); err != nil {
+	if scripted {
+		p.scripted = newScriptedPubSub(h, p.emit)
+	} else if err = p.startPubSub(scoring); err != nil {
 		return err
 	}
 	if err = p.watchConnections(); err != nil {
@@ -58,6 +63,19 @@ func runPeer(options hostOptions, checksums bool) error {
 	}
 	p.emit(fields{"ev": "listening", "impl": "go", "version": libraryVersion(), "peer": h.ID(), "addrs": texts(addrs)})
 	return p.obey()
+}
+
+func (p *peerProgram) startPubSub(scoring string) (err error) {
+	options := longQueues()
+	if scoring != "" {
+		scored, err := p.scores.options(scoring)
+		if err != nil {
+			return err
+		}
+		options = append(options, scored...)
+	}
+	p.pubsub, err = pubsub.NewGossipSub(context.Background(), p.host, options...)
+	return err
 }
 
 // Runs commands, each on its own goroutine, until standard input ends or one says stop.

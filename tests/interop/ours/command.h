@@ -29,6 +29,7 @@ class Command {
   Number count(const char* name) const {
     return get<Number>(name, &Json::is_number_unsigned, "a number that is not negative");
   }
+  double number(const char* name) const { return get<double>(name, &Json::is_number, "a number"); }
   Duration seconds(const char* name) const {
     return from_seconds(get<double>(name, &Json::is_number, "a number of seconds"));
   }

@@ -40,6 +40,7 @@ NodeConfig node_config(const Options& options, IdentifyEvents* events) {
   }
   config.identify_events = events;
   GossipSubOptions& gossipsub = config.gossipsub.emplace();
+  if (options.scoring) gossipsub.params = *options.scoring;
   gossipsub.params.version = PeerKind::gossipsub_13;
   gossipsub.params.accept_peer_exchange = false;
   gossipsub.max_queued_messages = 1 << 16;  // publishers wait instead (GossipSub::backlog)

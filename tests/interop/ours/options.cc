@@ -6,8 +6,29 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/interop/scores/params.h"
+
 namespace mesocosm::interop {
 namespace {
+
+GossipSubParams scored_params(const Json& of) {
+  GossipSubParams params;
+  const Json &mesh = of.at("mesh"), &thresholds = of.at("thresholds");
+  params.d = mesh.at("d");
+  params.d_low = mesh.at("d_low");
+  params.d_high = mesh.at("d_high");
+  params.d_score = mesh.at("d_score");
+  params.d_out = mesh.at("d_out");
+  params.heartbeat = seconds(mesh.at("heartbeat"));
+  params.iwant_followup = seconds(mesh.at("iwant_followup"));
+  params.thresholds = {.gossip = thresholds.at("gossip"),
+                       .publish = thresholds.at("publish"),
+                       .graylist = thresholds.at("graylist"),
+                       .accept_px = thresholds.at("accept_px"),
+                       .opportunistic_graft = thresholds.at("opportunistic_graft")};
+  params.score = std::make_shared<const PeerScoreParams>(score_params(of));
+  return params;
+}
 
 // Takes the arguments one by one; the first error stays.
 class Parser {
@@ -36,6 +57,14 @@ class Parser {
     }
     refuse("expected " + all + ", not '" + std::string(given) + "'");
     return 0;
+  }
+  GossipSubParams scoring() {
+    try {
+      return scored_params(Json::parse(value()));
+    } catch (const Json::exception& error) {
+      refuse(error.what());
+      return {};
+    }
   }
   template <class Number>
   Number number() {
@@ -81,6 +110,8 @@ void parse_one(Parser& parser, Options& options) {
     options.listen = false;
   } else if (name == "--checksums") {
     options.checksums = true;
+  } else if (name == "--scoring") {
+    options.scoring = parser.scoring();
   } else if (name == "--bench") {
     options.bench = parser.word({"mesh", "memory"}) == 0 ? Bench::mesh : Bench::memory;
   } else if (name == "--nodes") {

@@ -9,6 +9,7 @@
 #include "stack/base/result.h"
 #include "stack/base/time.h"
 #include "stack/observe/log.h"
+#include "stack/protocols/gossipsub/params.h"
 
 namespace mesocosm::interop {
 
@@ -20,7 +21,8 @@ struct Options {
   bool early_muxer = true;
   bool listen = true;
   bool checksums = false;
-  std::optional<std::uint64_t> seed;  // of the identity
+  std::optional<std::uint64_t> seed;       // of the identity
+  std::optional<GossipSubParams> scoring;  // peers are scored, in a mesh of these numbers
   Duration time_limit = 120s;
   LogLevels log;  // what is logged to standard error: the environment variable MESOCOSM_LOG
 

@@ -251,6 +251,8 @@ void Peer::dispatch(const Command& command) {
       {"await_subscribers", &Peer::await_subscribers},
       {"publish", &Peer::publish},
       {"await_messages", &Peer::await_messages},
+      {"scores", &Peer::scores},
+      {"app_score", &Peer::app_score},
       {"handshakes", &Peer::handshakes},
       {"stop", &Peer::stop},
   };
@@ -391,6 +393,19 @@ void Peer::await_messages(const Command& command) {
   waits_.until(check, command.seconds("timeout"), [this, command, topic] {
     command.refuse("only " + std::to_string(subscriptions_[topic].count()) + " messages came");
   });
+}
+
+void Peer::scores(const Command& command) {
+  Json scores = Json::object(), mesh = Json::array();
+  for (const auto& [peer, score] : host_->gossipsub().scores()) scores[peer.to_string()] = score.total;
+  for (const PeerId& peer : host_->gossipsub().mesh_peers(command.text("topic")))
+    mesh.push_back(peer.to_string());
+  command.answer({{"scores", std::move(scores)}, {"mesh", std::move(mesh)}});
+}
+
+void Peer::app_score(const Command& command) {
+  host_->gossipsub().set_app_score(command.peer(), command.number("value"));
+  command.answer();
 }
 
 void Peer::handshakes(const Command& command) {

@@ -74,6 +74,8 @@ class Peer final : private AsioInput::Events, private SwarmObserver, private Ide
   void await_subscribers(const Command& command);
   void publish(const Command& command);
   void await_messages(const Command& command);
+  void scores(const Command& command);
+  void app_score(const Command& command);
   void handshakes(const Command& command);
   void stop(const Command& command);
   static Done finisher(const Command& command);

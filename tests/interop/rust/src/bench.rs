@@ -91,6 +91,7 @@ async fn start(nodes: u64) -> Result<Vec<Host>> {
             key: Keypair::generate_ed25519(),
             listen: true,
             checksums: false,
+            scoring: None,
             events: None,
         })
     }))

@@ -118,6 +118,15 @@ async fn execute(host: &Host, checksums: bool, command: &Command) -> Result<Valu
         "await_subscribers" => await_subscribers(host, command).await,
         "publish" => publish(host, command).await,
         "await_messages" => await_messages(host, command).await,
+        "scores" => {
+            let (scores, mesh) = host.scores(command.topic()?).await?;
+            let scores: serde_json::Map<_, _> =
+                scores.into_iter().map(|(peer, score)| (peer.to_string(), json!(score))).collect();
+            Ok(json!({"scores": scores, "mesh": mesh.iter().map(ToString::to_string).collect::<Vec<_>>()}))
+        }
+        "app_score" => {
+            host.set_app_score(command.peer()?, command.seconds("value")?).await.map(|()| json!({}))
+        }
         "handshakes" => handshakes(host, command).await,
         "stop" => Ok(json!({"stopped": true})),
         other => Err(format!("no such op: {other}")),

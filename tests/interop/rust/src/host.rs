@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::pattern;
 use crate::protocols;
+use crate::score_params::{self, number, seconds};
 use crate::streams;
 use crate::transport::{self, Carrier, Security};
 use crate::{Result, text};
@@ -24,6 +25,8 @@ pub struct Config {
     pub key: Keypair,
     pub listen: bool,
     pub checksums: bool,
+    /// The parameters of peer scoring, and of the mesh that goes by it.
+    pub scoring: Option<serde_json::Value>,
     /// Where to tell of the contract's events.
     pub events: Option<mpsc::UnboundedSender<serde_json::Value>>,
 }
@@ -154,6 +157,24 @@ impl Host {
         .await?
     }
 
+    /// What each connected peer scores, and who is in the topic's mesh.
+    pub async fn scores(&self, topic: gossipsub::TopicHash) -> Result<(Vec<(PeerId, f64)>, Vec<PeerId>)> {
+        self.ask(move |node| {
+            let peers: Vec<PeerId> = node.swarm.connected_peers().copied().collect();
+            let gossipsub = &node.swarm.behaviour().gossipsub;
+            let scored = peers.into_iter().filter_map(|peer| Some((peer, gossipsub.peer_score(&peer)?)));
+            (scored.collect(), gossipsub.mesh_peers(&topic).copied().collect())
+        })
+        .await
+    }
+
+    pub async fn set_app_score(&self, peer: PeerId, value: f64) -> Result<()> {
+        self.ask(move |node| node.swarm.behaviour_mut().gossipsub.set_application_score(&peer, value))
+            .await?
+            .then_some(())
+            .ok_or_else(|| format!("{peer} is not scored"))
+    }
+
     async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&mut Node) -> T + Send + 'static) -> Result<T> {
         self.call(|node, reply| {
             let _ = reply.send(ask(node));
@@ -211,7 +232,7 @@ fn swarm(config: &Config) -> Result<Swarm<Behaviour>> {
             &config.key,
         )),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(FOREVER)),
-        gossipsub: gossip(&config.key)?,
+        gossipsub: gossip(&config.key, config.scoring.as_ref())?,
         streams: streams::Behaviour::new(&protocols::SERVED),
     };
     Ok(SwarmBuilder::with_existing_identity(config.key.clone())
@@ -228,8 +249,9 @@ fn swarm(config: &Config) -> Result<Swarm<Behaviour>> {
 
 /// Strict signing and the default D; queues that lose nothing; the specification's message ids, since with
 /// rust-libp2p's own, gossip among implementations would name no message that the other knows.
-fn gossip(key: &Keypair) -> Result<gossipsub::Behaviour> {
-    let config = gossipsub::ConfigBuilder::default()
+fn gossip(key: &Keypair, scoring: Option<&serde_json::Value>) -> Result<gossipsub::Behaviour> {
+    let mut config = gossipsub::ConfigBuilder::default();
+    config
         .validation_mode(gossipsub::ValidationMode::Strict)
         .message_id_fn(|message| {
             let mut id = message.source.map_or_else(Vec::new, |author| author.to_bytes());
@@ -239,10 +261,41 @@ fn gossip(key: &Keypair) -> Result<gossipsub::Behaviour> {
         .max_transmit_size(1 << 20)
         .connection_handler_queue_len(1 << 20)
         .publish_queue_duration(FOREVER)
-        .forward_queue_duration(FOREVER)
-        .build()
-        .map_err(text)?;
-    gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(key.clone()), config).map_err(text)
+        .forward_queue_duration(FOREVER);
+    if let Some(scoring) = scoring {
+        set_mesh(&mut config, &scoring["mesh"])?;
+    }
+    let author = gossipsub::MessageAuthenticity::Signed(key.clone());
+    let mut behaviour = gossipsub::Behaviour::new(author, config.build().map_err(text)?).map_err(text)?;
+    if let Some(scoring) = scoring {
+        let thresholds = thresholds(&scoring["thresholds"])?;
+        behaviour.with_peer_score(score_params::peer_score_params(scoring)?, thresholds)?;
+    }
+    Ok(behaviour)
+}
+
+fn set_mesh(config: &mut gossipsub::ConfigBuilder, of: &serde_json::Value) -> Result<()> {
+    let size = |name: &str| number(of, name).map(|size| size as usize);
+    config
+        .mesh_n(size("d")?)
+        .mesh_n_low(size("d_low")?)
+        .mesh_n_high(size("d_high")?)
+        .retain_scores(size("d_score")?)
+        .mesh_outbound_min(size("d_out")?)
+        .heartbeat_interval(seconds(of, "heartbeat")?)
+        .heartbeat_initial_delay(seconds(of, "heartbeat")?)
+        .iwant_followup_time(seconds(of, "iwant_followup")?);
+    Ok(())
+}
+
+fn thresholds(of: &serde_json::Value) -> Result<gossipsub::PeerScoreThresholds> {
+    Ok(gossipsub::PeerScoreThresholds {
+        gossip_threshold: number(of, "gossip")?,
+        publish_threshold: number(of, "publish")?,
+        graylist_threshold: number(of, "graylist")?,
+        accept_px_threshold: number(of, "accept_px")?,
+        opportunistic_graft_threshold: number(of, "opportunistic_graft")?,
+    })
 }
 
 impl Node {

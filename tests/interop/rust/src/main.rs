@@ -5,12 +5,14 @@ mod commands;
 mod host;
 mod pattern;
 mod protocols;
+mod score_params;
 mod streams;
 mod transport;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use libp2p::gossipsub::{PeerScoreParams, TopicHash, TopicScoreParams};
 use libp2p::identity::Keypair;
 use serde_json::Value;
 
@@ -71,6 +73,7 @@ struct Arguments {
     time_limit: u64,
     listen: bool,
     checksums: bool,
+    scoring: Option<Value>,
     bench: Option<String>,
     nodes: u64,
     connections: u64,
@@ -87,6 +90,7 @@ impl Arguments {
             time_limit: 120,
             listen: true,
             checksums: false,
+            scoring: None,
             bench: None,
             nodes: 10,
             connections: 8,
@@ -115,6 +119,9 @@ impl Arguments {
             ("--security", "tls") => self.security = Security::Tls,
             ("--early-muxer", "on" | "off") => {} // rust-libp2p negotiates no muxer early
             ("--bench", "mesh" | "memory") => self.bench = Some(value.to_string()),
+            ("--scoring", json) => {
+                self.scoring = Some(serde_json::from_str(json).map_err(|error| format!("{name}: {error}"))?);
+            }
             ("--seed", _) => self.seed = Some(number()?),
             ("--time-limit", _) => self.time_limit = number()?,
             ("--nodes", _) => self.nodes = number()?,
@@ -142,6 +149,7 @@ impl Arguments {
             key: key(self.seed)?,
             listen: self.listen,
             checksums: self.checksums,
+            scoring: self.scoring.clone(),
             events: None,
         })
     }
