@@ -228,7 +228,7 @@ class Variant:
         """It handed us a message that is not valid."""
 
     def on_penalty(self, view: View, peer: Peer, count: int) -> None:
-        """It sent GRAFT while backing off: one penalty, two if at once."""
+        """It sent GRAFT while backing off: one penalty, two if at once. With v1.4: a message that it promised is late."""
 
 
 _written: dict[str, type[Variant]] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
+from types import SimpleNamespace
 
 import mesocosm as mc
 import pytest
 
-from conftest import gossip_world
+from conftest import ROOT, gossip_world
 
 
 def fingerprint(variant: object = None, **options: object) -> str:
@@ -356,3 +358,15 @@ def test_a_view_is_good_during_its_hook_only() -> None:
 def test_a_base_that_is_not_there_is_refused() -> None:
     with pytest.raises(mc.ConfigError, match="there is no variant v9"):
         mc.World().add(1, mc.GossipSub(variant=NoBase))
+
+
+def test_v14_receives_less_of_large_messages_and_waits_for_no_liar() -> None:
+    build = runpy.run_path(str(ROOT / "examples" / "variants" / "large.py"))["build"]
+    received = {}
+    for variant, liars in (("v1.2", 0), ("v1.4", 0), ("v1.4", 6)):
+        params = SimpleNamespace(variant=variant, nodes=30, liars=liars, size="128KiB", rate="20Mbit", seed=1)
+        summary = build(params).run("140s", progress=False).summary()
+        assert summary.delivered == summary.expected == 20 * 29
+        received[variant, liars] = summary.received_per_node
+    assert received["v1.4", 0] < received["v1.2", 0] / 2
+    assert received["v1.4", 6] < received["v1.2", 0] / 2

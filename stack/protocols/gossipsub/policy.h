@@ -74,7 +74,7 @@ class GossipSubPolicy {
   virtual void on_delivered(GossipSubCore& core, TopicIndex topic, PeerIndex peer, std::uint64_t message);
   virtual void on_duplicate(GossipSubCore& core, TopicIndex topic, PeerIndex peer, std::uint64_t message);
   virtual void on_rejected(GossipSubCore& core, PeerIndex peer, ErrorCode why);
-  // It sent GRAFT while backing off: one penalty, two if within graft_flood_threshold of the PRUNE.
+  // It sent GRAFT while backing off: one, or two if within graft_flood_threshold of the PRUNE; or a policy says so.
   virtual void on_penalty(GossipSubCore& core, PeerIndex peer, unsigned count);
 };
 
