@@ -21,6 +21,7 @@ namespace py = pybind11;
 namespace mesocosm::python {
 namespace {
 
+using attacks::Invalidity;
 using attacks::Mind;
 using attacks::Mischief;
 using attacks::Phase;
@@ -48,22 +49,35 @@ std::vector<PeerId> peers_of(const World& world, const Indices& nodes) {
   return peers;
 }
 
+Invalidity invalidity_from(const std::string& name) {
+  if (name == "signature") return Invalidity::signature;
+  if (name == "unsigned") return Invalidity::unsigned_;
+  if (name == "application") return Invalidity::application;
+  throw ConfigError("attack: no kind of invalid message '" + name + "'");
+}
+
 // Plain numbers are taken out of Python's dict now; adversaries are made later, without Python.
-Mind::MischiefFactory mischief_from(const World& world, const py::dict& config) {
+Mind::MischiefFactory mischief_from(World& world, const py::dict& config) {
   using namespace attacks;
   const auto kind = get<std::string>(config, "kind");
   if (kind == "degrade") return makes<Degrade>(get<double>(config, "drop"));
   if (kind == "censor") return makes<Censor>(peers_of(world, get<Indices>(config, "authors")));
-  if (kind == "slow validation") return makes<SlowValidation>(duration(config, "delay_ns"));
   const Duration beat = duration(config, "beat_ns");
   const auto rate = get<std::uint32_t>(config, "rate");
   if (kind == "ihave spam") return makes<IHaveSpam>(rate, beat);
   if (kind == "iwant spam") return makes<IWantSpam>(rate, beat);
   if (kind == "graft flood") return makes<GraftFlood>(rate, beat);
   if (kind == "invalid flood") {
-    const bool forged = get<std::string>(config, "invalidity") == "signature";
-    return makes<InvalidFlood>(forged ? Invalidity::signature : Invalidity::unsigned_, rate,
-                               get<std::size_t>(config, "size"), beat);
+    const Invalidity invalid = invalidity_from(get<std::string>(config, "invalidity"));
+    TrapMark mark = {};
+    if (invalid == Invalidity::application) mark = world.add_weakness({.verdict = Validation::reject});
+    return makes<InvalidFlood>(invalid, rate, get<std::size_t>(config, "size"), beat, mark);
+  }
+  if (kind == "slow validation") {
+    TrapMark mark = {};
+    if (rate > 0) mark = world.add_weakness({.work = duration(config, "work_ns")});
+    return makes<SlowValidation>(duration(config, "delay_ns"), rate, get<std::size_t>(config, "size"), beat,
+                                 mark);
   }
   throw ConfigError("attack: unknown mischief '" + kind + "'");
 }
@@ -87,6 +101,9 @@ class Attack {
     params.regraft_jitter = duration(config, "regraft_jitter_ns");
     params.seen_ttl = duration(config, "seen_ttl_ns");
     params.shared = get<bool>(config, "shared");
+    // Adversaries write as their targets do.
+    const auto& pubsub = world.kind(get<Indices>(config, "targets").at(0)).gossipsub;
+    params.sign = !pubsub || pubsub->signature_policy == SignaturePolicy::strict_sign;
     mind_ =
         std::make_shared<Mind>(std::move(params), mischief_from(world, get<py::dict>(config, "mischief")));
     NodeKind kind = node_from(node, world);

@@ -92,16 +92,16 @@ void Adversary::Inbound::on_readable() {
 }
 
 PubSubFactory recruit(std::shared_ptr<Mind> mind) {
-  return [mind = std::move(mind)](Env& env, Swarm& swarm, const KeyPair&) {
-    return std::make_unique<Adversary>(env, swarm, mind);
+  return [mind = std::move(mind)](Env& env, Swarm& swarm, const KeyPair& key) {
+    return std::make_unique<Adversary>(env, swarm, key, mind);
   };
 }
 
-Adversary::Adversary(Env& env, Swarm& swarm, std::shared_ptr<Mind> mind)
+Adversary::Adversary(Env& env, Swarm& swarm, const KeyPair& key, std::shared_ptr<Mind> mind)
     : env_(env),
       swarm_(swarm),
       mind_(std::move(mind)),
-      core_(swarm.local_peer(), *mind_, mind_->mischief(), env.rng.fork("adversary"), *this) {
+      core_(swarm.local_peer(), *mind_, mind_->mischief(), env.rng.fork("adversary"), *this, &key) {
   for (const ProtocolId protocol : kProtocols) swarm_.handle(protocol, *this);
   swarm_.observe(*this);
   mind_->join(*this, swarm_.local_peer());

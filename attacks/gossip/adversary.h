@@ -30,7 +30,8 @@ class Adversary final : public PubSub,
   static constexpr std::size_t kMaxRpc = std::size_t{16} << 20;  // it reads longer ones from nobody
   static constexpr std::size_t kMaxWaiting = 64;  // frames for one peer; then it loses the newest
 
-  Adversary(Env& env, Swarm& swarm, std::shared_ptr<Mind> mind);
+  // `key` outlives it.
+  Adversary(Env& env, Swarm& swarm, const KeyPair& key, std::shared_ptr<Mind> mind);
   ~Adversary() override;
 
   // It joins the topics that its peers are in, and writes nothing of its own.

@@ -23,8 +23,8 @@ std::optional<Duration> Mischief::regraft_after(AdversaryCore& core) {
 void Mischief::on_beat(AdversaryCore&, Time) {}
 
 AdversaryCore::AdversaryCore(const PeerId& self, Mind& mind, std::shared_ptr<Mischief> mischief, Rng rng,
-                             AdversaryActions& actions)
-    : self_(self), mind_(mind), mischief_(std::move(mischief)), rng_(rng), actions_(actions) {}
+                             AdversaryActions& actions, const KeyPair* key)
+    : self_(self), mind_(mind), mischief_(std::move(mischief)), rng_(rng), actions_(actions), key_(key) {}
 
 // --- peers
 
@@ -241,6 +241,12 @@ void AdversaryCore::send(PeerIndex to, std::vector<RpcPart> parts, std::uint64_t
 void AdversaryCore::send_message(std::span<const PeerIndex> to, const RpcPart& message, std::uint64_t spam) {
   counters_.spam_sent += spam;
   actions_.send_message(to, message);
+}
+
+// Its numbers are drawn: it knows no calendar, and may have had a life before.
+RpcPart AdversaryCore::write(ByteView topic, ByteView payload) {
+  if (key_ == nullptr || !mind_.params().sign) return make_message(topic, payload);
+  return make_signed_message(topic, payload, self_, rng_.next(), *key_);
 }
 
 bool AdversaryCore::graft(PeerIndex peer, std::size_t topic) {

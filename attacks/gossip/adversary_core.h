@@ -51,9 +51,9 @@ class AdversaryCore {
  public:
   static constexpr std::size_t kMaxTopics = 256;  // of peers; more are not joined
 
-  // `mind` and `actions` outlive it.
+  // `mind`, `actions` and `key` outlive it. Without a key it signs nothing.
   AdversaryCore(const PeerId& self, Mind& mind, std::shared_ptr<Mischief> mischief, Rng rng,
-                AdversaryActions& actions);
+                AdversaryActions& actions, const KeyPair* key = nullptr);
 
   // --- events ---
   PeerIndex on_peer_added(const PeerId& peer);
@@ -77,6 +77,8 @@ class AdversaryCore {
   std::size_t peer_count() const { return peers_.size() - free_peers_.size(); }
   void send(PeerIndex to, std::vector<RpcPart> parts, std::uint64_t spam = 0);
   void send_message(std::span<const PeerIndex> to, const RpcPart& message, std::uint64_t spam = 0);
+  // A message of its own that nobody can tell from an honest one's, as far as protocols go.
+  RpcPart write(ByteView topic, ByteView payload);
   bool graft(PeerIndex peer, std::size_t topic);  // sends GRAFT and nothing else; false: it has left
 
   const AdversaryCounters& counters() const { return counters_; }
@@ -119,6 +121,7 @@ class AdversaryCore {
   std::shared_ptr<Mischief> mischief_;
   Rng rng_;
   AdversaryActions& actions_;
+  const KeyPair* key_;
   std::vector<Peer> peers_;
   std::vector<PeerIndex> free_peers_;
   std::vector<Topic> topics_;

@@ -37,6 +37,7 @@ struct AdversaryParams {
   Duration regraft_backoff = 60s;
   Duration regraft_jitter = 15s;
   Duration seen_ttl = 120s;  // messages are passed on once in so long
+  bool sign = true;          // messages of their own; where signatures are forbidden they must not
   bool shared = true;        // they know each other, and have one Mischief
 };
 

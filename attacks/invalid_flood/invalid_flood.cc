@@ -10,15 +10,11 @@
 namespace mesocosm::attacks {
 
 void InvalidFlood::on_beat(AdversaryCore& core, Time) {
-  for (const AdversaryCore::Topic& topic : core.topics()) {
-    const std::vector<PeerIndex> victims(topic.members.begin(), topic.members.end());
-    for (std::uint32_t i = 0; i < messages_; ++i) {
-      core.send_message(victims, forge(core, topic.name), victims.size());
-    }
-  }
+  flood(core, messages_, [&](ByteView topic) { return forge(core, topic); });
 }
 
 RpcPart InvalidFlood::forge(AdversaryCore& core, ByteView topic) const {
+  if (kind_ == Invalidity::application) return trap(core, topic, mark_, size_);
   const std::vector<std::uint8_t> data = noise(core.rng(), size_);
   if (kind_ == Invalidity::unsigned_) return make_message(topic, data);
   ByteWriter fields;

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from .world import Fault, Nodes, World
 
 EFFECTS = ("blackhole", "refuse")
-INVALID_KINDS = ("signature", "unsigned")
+INVALID_KINDS = ("signature", "unsigned", "application")
 _MOST_NODES = 10**6
 _MOST_PAYLOAD = 10 * 2**20
+_LEAST_TRAP = 32  # bytes of a payload that applications are to know
 _MOST_SESSIONS = 2**32 - 1
 
 
@@ -183,6 +184,7 @@ class Adversaries(Plan):
     def _config(self) -> dict[str, Any]:
         regraft = self._ns("regraft")
         return {
+            "targets": self.target.indices,
             "mischief": self._mischief(),
             "topics": list(self.topics) if self.topics is not None else [],
             "mesh": self._mesh(),
@@ -323,24 +325,6 @@ class FreeRide(Adversaries):
 
 
 @dataclass(frozen=True)
-class SlowValidation(Adversaries):
-    """Nodes hold each message before they pass it on, as if they took so long to validate it.
-
-    delay  for how long
-    """
-
-    _: KW_ONLY
-    delay: Duration = "1s"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_longer_than_zero("delay")
-
-    def _mischief(self) -> dict[str, Any]:
-        return {"kind": "slow validation", "delay_ns": self._ns("delay")}
-
-
-@dataclass(frozen=True)
 class _Flood(Adversaries):
     """Adversaries that send something again and again."""
 
@@ -350,6 +334,19 @@ class _Flood(Adversaries):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_longer_than_zero("every")
+
+    def _payload(self, least: int = 0) -> int:
+        """The bytes that `size` stands for."""
+        size = getattr(self, "size")
+        try:
+            payload = size_bytes(size)
+        except ConfigError as error:
+            raise ConfigError(f"{type(self).__name__}: size: {error}") from None
+        if payload > _MOST_PAYLOAD:
+            raise self._wrong("size", "at most 10MiB")
+        if payload < least:
+            raise self._wrong("size", f"at least {least} bytes")
+        return payload
 
     def _flood(self, kind: str, rate: str, **more: Any) -> dict[str, Any]:
         return {"kind": kind, "rate": getattr(self, rate), "beat_ns": self._ns("every"), **more}
@@ -418,7 +415,9 @@ class InvalidFlood(_Flood):
 
     messages  that each peer gets in each topic, each time
     size      bytes of payload
-    kind      "signature": signed with noise, which takes a verification to find out; "unsigned": not signed at all
+    kind      "signature": signed with noise, which takes a verification to find out; "unsigned": not signed at all;
+              "application": in order but for what they say, so that every honest node's application rejects them when
+              it has validated them, whatever validator it has (P4; docs/validation.md)
     every     how often
     """
 
@@ -431,19 +430,48 @@ class InvalidFlood(_Flood):
         super().__post_init__()
         self._check_count("messages", 10**4)
         self._check_one_of("kind", INVALID_KINDS)
-        self._size()
-
-    def _size(self) -> int:
-        try:
-            size = size_bytes(self.size)
-        except ConfigError as error:
-            raise ConfigError(f"InvalidFlood: size: {error}") from None
-        if size > _MOST_PAYLOAD:
-            raise self._wrong("size", "at most 10MiB")
-        return size
+        self._payload(_LEAST_TRAP if self.kind == "application" else 0)
 
     def _mischief(self) -> dict[str, Any]:
-        return self._flood("invalid flood", "messages", size=self._size(), invalidity=self.kind)
+        return self._flood("invalid flood", "messages", size=self._payload(), invalidity=self.kind)
+
+
+@dataclass(frozen=True)
+class SlowValidation(_Flood):
+    """Nodes make validation slow: they write messages that are valid and that everybody's application validates for long.
+
+    work      for how long a processor of every honest node works on each of these messages, whatever validator it has
+              (GossipSub's `validation_workers`, `topic_validation_queue`; docs/validation.md)
+    messages  that each peer gets in each topic, each time; 0: they write none
+    size      bytes of payload
+    every     how often
+    delay     they hold what others wrote for so long before they pass it on, as if they had to validate it
+    """
+
+    _: KW_ONLY
+    work: Duration = "500ms"
+    messages: int = 1
+    size: Size = 1024
+    delay: Duration = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_longer_than_zero("work")
+        if self.messages != 0 or isinstance(self.messages, bool):
+            self._check_count("messages", 10**4)
+        elif self._ns("delay") == 0:
+            raise ConfigError("SlowValidation: without messages and without delay it does nothing")
+        self._payload(_LEAST_TRAP)
+        self._ns("delay")
+
+    def _mischief(self) -> dict[str, Any]:
+        return self._flood(
+            "slow validation",
+            "messages",
+            size=self._payload(),
+            work_ns=self._ns("work"),
+            delay_ns=self._ns("delay"),
+        )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@
 #include "attacks/gossip/adversary_core.h"
 #include "attacks/graft_flood/graft_flood.h"
 #include "attacks/ihave_spam/ihave_spam.h"
+#include "attacks/invalid_flood/invalid_flood.h"
 #include "attacks/iwant_spam/iwant_spam.h"
 #include "attacks/slow_validation/slow_validation.h"
 #include "stack/base/assert.h"
@@ -28,7 +29,7 @@ PeerId peer_id(std::uint8_t number) {
 }
 
 std::shared_ptr<Mischief> mischief(std::uint8_t which) {
-  switch (which % 6) {
+  switch (which % 8) {
     case 0:
       return std::make_shared<Degrade>(0.5);
     case 1:
@@ -39,6 +40,10 @@ std::shared_ptr<Mischief> mischief(std::uint8_t which) {
       return std::make_shared<IHaveSpam>(3, 1s);
     case 4:
       return std::make_shared<IWantSpam>(3, 1s);
+    case 5:
+      return std::make_shared<SlowValidation>(2s, 2, 40, 1s);
+    case 6:
+      return std::make_shared<InvalidFlood>(Invalidity::application, 2, 40, 1s);
     default:
       return std::make_shared<GraftFlood>(2, 1s);
   }

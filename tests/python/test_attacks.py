@@ -235,7 +235,7 @@ def test_covert_adversaries_behave_until_they_flash() -> None:
 
 
 def test_slow_validation_holds_every_message() -> None:
-    run, _ = relayed(attacks.SlowValidation, delay="2s")
+    run, _ = relayed(attacks.SlowValidation, delay="2s", messages=0)
     held = run.deliveries[run.deliveries["from"] >= HONEST]
     assert len(held) > 0
     assert held.latency.min() >= 2 and held.latency.max() < 2.5
@@ -326,6 +326,138 @@ def test_invalid_messages_are_refused_by_everybody(kind: str) -> None:
     assert refused.time.max() < 20.1
 
 
+# What loads validators: 10 adversaries at every node from 10 s on, who give each node's only processor two seconds of work
+# a second, for whatever it makes of it. Node 20 publishes every half second.
+
+
+def burdened(
+    plan: type[attacks.Adversaries], node: mc.GossipSub, *, fought: bool = False, **changes: Any
+) -> tuple[mc.Run, pd.DataFrame]:
+    """The run, until 31 s, and what nodes think of each other at 19 s; `fought`: then the application disowns them."""
+    internet = mc.internet.uniform(("30ms", "70ms"))
+    world = mc.World(stack="collapsed", internet=internet)
+    nodes = world.add(HONEST, mc.Node(node))
+    nodes.subscribe("blocks")
+    attack = world.attack(plan(nodes, 10, at="10s", **changes))
+    world.bootstrap(nodes, mc.overlay.random(8))
+    world.every("500ms", lambda: nodes[20].publish("blocks", size=1000), start="5s")
+    seen: list[pd.DataFrame] = []
+    world.at("19s", lambda: seen.append(nodes.scores()))
+    if fought:
+        world.at("19s", lambda: nodes.set_app_score(attack.nodes, -1000))
+    run = world.run("31s")
+    assert reached(run, 20, 5, 9) == 1
+    return run, seen[0]
+
+
+def worked(run: mc.Run, first: float, last: float) -> float:
+    """Seconds that processors worked on validation in (first, last], a second and node."""
+    total = run.metrics("libp2p_gossipsub_validation_work_seconds_sum").set_index("time")["value"]
+    return float(total[:last].iloc[-1] - total[:first].iloc[-1]) / (last - first) / HONEST
+
+
+def overloaded(run: mc.Run) -> int:
+    """Messages of honest nodes that other honest nodes had no room for."""
+    honest = run.messages.index[run.messages.publisher == 20]
+    return int(run.rejections.message.isin(honest).sum())
+
+
+STRICT = mc.PeerScore(
+    topics={
+        "blocks": mc.TopicScore(
+            first_message_deliveries_weight=1,
+            first_message_deliveries_decay=mc.score_decay("10min"),
+            first_message_deliveries_cap=50,
+            invalid_message_deliveries_weight=-40,
+            invalid_message_deliveries_decay=mc.score_decay("10min"),
+        )
+    },
+    app_specific_weight=1,
+    gossip_threshold=-40,
+    publish_threshold=-60,
+    graylist_threshold=-80,
+)
+REJECTED: dict[str, Any] = dict(kind="application", messages=2, every="100ms", size=200)  # of 10 ms each
+
+
+def test_what_applications_reject_takes_their_time_where_nobody_is_scored() -> None:
+    old = mc.GossipSub(version="1.0", validation_delay="10ms", topic_validation_queue=32)
+    run, scores = burdened(attacks.InvalidFlood, old, **REJECTED)
+    assert reached(run, 20, 12, 29) < 0.75
+    assert overloaded(run) > 100
+    assert worked(run, 12, 30) == pytest.approx(1, abs=0.1)  # of 2 that were asked for
+    assert scores.empty
+
+
+def test_what_applications_reject_is_held_against_who_sends_it() -> None:
+    strict = mc.GossipSub(validation_delay="10ms", topic_validation_queue=32, score=STRICT)
+    run, scores = burdened(attacks.InvalidFlood, strict, **REJECTED)
+    enemies = scores.peer >= HONEST
+    assert (
+        enemies.sum() == 10 * HONEST
+        and (scores[enemies].p4 < -80).all()
+        and (scores[enemies].score < -80).all()
+    )
+    assert (scores[~enemies].p4 == 0).all()  # nobody passed it on
+    assert reached(run, 20, 12, 29) == 1 and worked(run, 12, 30) < 0.05
+    assert adversaries_in_mesh(run, 15) == 0
+    refused = run.rejections[run.rejections["from"] >= HONEST]
+    assert refused.time.max() < 12  # graylisted from then on
+
+
+def test_slow_validation_starves_other_messages_whatever_the_scores() -> None:
+    slow = mc.GossipSub(validation_delay="1ms", topic_validation_queue=16, score=STRICT)
+    run, scores = burdened(attacks.SlowValidation, slow, work="200ms")
+    assert reached(run, 20, 14, 29) < 0.75
+    assert overloaded(run) > 100
+    assert worked(run, 14, 30) == pytest.approx(1, abs=0.2)
+    # They are first to deliver what is valid.
+    enemies = scores[scores.peer >= HONEST]
+    assert (enemies.score > 0).mean() > 0.9
+    assert (enemies[enemies.node != 20].p4 == 0).all()  # its own messages came back to node 20
+    cost = run.attacks.loc[1]
+    assert cost.attack == "slow validation" and cost.bytes_out > 20 * 10 * HONEST * 1024
+
+
+def test_slow_validation_ends_where_the_application_disowns_who_does_it() -> None:
+    slow = mc.GossipSub(validation_delay="1ms", topic_validation_queue=16, score=STRICT)
+    run, _ = burdened(attacks.SlowValidation, slow, fought=True, work="200ms")
+    assert reached(run, 20, 14, 18.5) < 0.75
+    assert reached(run, 20, 24, 29) == 1  # what was in the queues is done
+    assert worked(run, 24, 30) < 0.05
+
+
+def test_more_processors_bear_more() -> None:
+    strong = mc.GossipSub(validation_delay="1ms", validation_workers=3, topic_validation_queue=16)
+    run, _ = burdened(attacks.SlowValidation, strong, work="200ms")
+    assert reached(run, 20, 14, 29) == 1
+    assert worked(run, 14, 30) == pytest.approx(2, abs=0.2)
+
+
+@pytest.mark.parametrize("signing", ["strict-sign", "strict-no-sign"])
+def test_messages_for_applications_are_in_order_otherwise(signing: str) -> None:
+    node = mc.GossipSub(signing=signing)
+    run, _ = burdened(attacks.SlowValidation, node, work="1ms")
+    assert set(run.rejections.node) == set()
+    honest = run.messages.index[run.messages.publisher == 20]
+    theirs = run.deliveries[~run.deliveries.message.isin(honest)]
+    there = theirs.groupby("message").agg({"node": "nunique", "time": "min"})
+    assert len(there) > 10 * 20 and (there[there.time < 30].node == HONEST).all()
+
+
+def test_attacks_on_validators_repeat() -> None:
+    prints = []
+    for seed in (1, 1, 2):
+        world, nodes = make_world(seed=seed)
+        world.attack(attacks.SlowValidation(nodes, 5, work="20ms", at="3s"))
+        world.attack(attacks.InvalidFlood(nodes, 5, kind="application", at="3s"))
+        nodes.validate("blocks", lambda message: ("accept", message.data[0] / 10000))
+        world.bootstrap(nodes, mc.overlay.random(8))
+        publish(world, nodes[20], start="2s")
+        prints.append(world.run("8s").fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
 def test_a_partition_is_an_attack_too() -> None:
     world, nodes = make_world()
     attack = world.attack(attacks.Partition([nodes[:15]], at="10s", until="20s", effect="refuse"))
@@ -380,12 +512,21 @@ MORE_NONSENSE: list[tuple[type[attacks.Plan], dict[str, Any], str]] = [
         "dawn must be later than at ('20s'), not '10s'",
     ),
     (attacks.FreeRide, dict(mesh=0), "mesh must be a whole number of at least 1, not 0"),
-    (attacks.SlowValidation, dict(delay=0), "delay must be longer than zero, not 0"),
+    (attacks.SlowValidation, dict(delay=-1), "delay: expected a duration such as"),
+    (attacks.SlowValidation, dict(work=0), "work must be longer than zero, not 0"),
+    (attacks.SlowValidation, dict(messages=-1), "messages must be a whole number of at least 1, not -1"),
+    (attacks.SlowValidation, dict(messages=0), "without messages and without delay it does nothing"),
+    (attacks.SlowValidation, dict(size=31), "size must be at least 32 bytes, not 31"),
     (attacks.IHaveSpam, dict(ids=0), "ids must be a whole number of at least 1, not 0"),
     (attacks.IHaveSpam, dict(every=0), "every must be longer than zero, not 0"),
     (attacks.IWantSpam, dict(ids=10**9), "ids must be at most 100000, not 1000000000"),
     (attacks.GraftFlood, dict(grafts=True), "grafts must be a whole number of at least 1, not True"),
-    (attacks.InvalidFlood, dict(kind="rude"), "kind must be one of signature, unsigned, not 'rude'"),
+    (
+        attacks.InvalidFlood,
+        dict(kind="rude"),
+        "kind must be one of signature, unsigned, application, not 'rude'",
+    ),
+    (attacks.InvalidFlood, dict(kind="application", size=8), "size must be at least 32 bytes, not 8"),
     (attacks.InvalidFlood, dict(size="1GiB"), "size must be at most 10MiB, not '1GiB'"),
     (attacks.InvalidFlood, dict(size="big"), "size: expected a size such as"),
 ]

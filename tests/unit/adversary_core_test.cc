@@ -38,19 +38,21 @@ struct Log final : AdversaryActions {
     for (const RpcPart& part : parts) what.parts.push_back(part.kind);
     sent.push_back(what);
   }
-  void send_message(std::span<const PeerIndex> to, const RpcPart&) override {
+  void send_message(std::span<const PeerIndex> to, const RpcPart& message) override {
+    last = message;
     std::vector<PeerIndex> sorted(to.begin(), to.end());
     std::sort(sorted.begin(), sorted.end());
     messages.push_back(sorted);
   }
   std::vector<Sent> sent;
   std::vector<std::vector<PeerIndex>> messages;
+  RpcPart last;
 };
 
 struct Single {
   explicit Single(std::shared_ptr<Mischief> what, AdversaryParams params = {})
       : mind(std::move(params), [what] { return what; }),
-        core(peer(99), mind, mind.mischief(), Rng(1), log) {}
+        core(peer(99), mind, mind.mischief(), Rng(1), log, &own) {}
 
   PeerIndex join(std::uint8_t number) { return core.on_peer_added(peer(number)); }
   void rpc(PeerIndex from, const RpcPart& part, Duration at = {}) { core.on_rpc(from, {&part, 1}, Time(at)); }
@@ -65,6 +67,7 @@ struct Single {
     core.on_phase(Time(at));
   }
 
+  KeyPair own = key(99);
   Log log;
   Mind mind;
   AdversaryCore core;
@@ -156,6 +159,30 @@ TEST_CASE("a slow validator passes messages on when their time has come", "[atta
   CHECK(one.core.deadline() == Time(4s));
   one.enter(Phase::over, 3s);
   CHECK(one.core.deadline() == Time::max());
+}
+
+TEST_CASE("what it writes for applications is in order, marked, and new each time", "[attacks]") {
+  const attacks::TrapMark mark = {1, 2, 3};
+  for (const bool sign : {true, false}) {
+    Single one(std::make_shared<SlowValidation>(0s, 2, 40, 1s, mark), {.sign = sign});
+    const PeerIndex a = one.member(1);
+    const PeerIndex b = one.member(2);
+    one.enter(Phase::attacking);
+    one.core.on_deadline(one.core.deadline());
+    CHECK(one.log.messages == std::vector<std::vector<PeerIndex>>{{a, b}, {a, b}});
+    CHECK(one.core.counters().spam_sent == 4);
+    const RpcPart first = one.log.last;
+    const auto written = decode_message(first);
+    REQUIRE(written);
+    CHECK(written->data.size() == 40);
+    CHECK(equal(written->data.first(mark.size()), ByteView(mark)));
+    CHECK(follows_policy(*written, sign ? SignaturePolicy::strict_sign : SignaturePolicy::strict_no_sign));
+    CHECK((!sign || (signature_valid(*written) && equal(written->from, peer(99).bytes()))));
+    one.core.on_deadline(one.core.deadline());
+    CHECK_FALSE(equal(decode_message(one.log.last)->data, written->data));
+    one.rpc(a, message(7, 1), 3s);  // held for no time
+    CHECK(one.log.messages.back() == std::vector<PeerIndex>{b});
+  }
 }
 
 TEST_CASE("after a PRUNE it grafts again when the backoff is over, if the peer is still there", "[attacks]") {
