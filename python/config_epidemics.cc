@@ -3,6 +3,7 @@
 #include <string>
 
 #include "sim/run/world.h"
+#include "stack/protocols/cyclon/cyclon.h"
 #include "stack/protocols/plumtree/plumtree.h"
 #include "stack/protocols/rumors/rumors.h"
 
@@ -78,18 +79,6 @@ PlumtreeParams plumtree_from(const py::dict& config) {
   return checked("Plumtree", params);
 }
 
-PubSubFactory epidemic_from(const py::dict& config) {
-  if (get<std::string>(config, "protocol") == "rumors") {
-    return [params = rumors_from(config)](Env& env, Swarm& swarm, const KeyPair&) {
-      return std::make_unique<Rumors>(env, swarm, params);
-    };
-  }
-  return [membership = hyparview_from(get<py::dict>(config, "membership")), params = plumtree_from(config)](
-             Env& env, Swarm& swarm, const KeyPair&) {
-    return std::make_unique<Plumtree>(env, swarm, membership, params);
-  };
-}
-
 CyclonParams cyclon_from(const py::dict& config) {
   CyclonParams params;
   params.view = get<std::uint32_t>(config, "view");
@@ -100,6 +89,26 @@ CyclonParams cyclon_from(const py::dict& config) {
   params.push_fanout = get<std::uint32_t>(config, "fanout");
   params.limits = limits_from(config);
   return checked("Cyclon", params);
+}
+
+PubSubFactory epidemic_from(const py::dict& config) {
+  const auto protocol = get<std::string>(config, "protocol");
+  if (protocol == "rumors") {
+    return [params = rumors_from(config)](Env& env, Swarm& swarm, const KeyPair&) {
+      return std::make_unique<Rumors>(env, swarm, params);
+    };
+  }
+  if (protocol == "cyclon") {
+    const CyclonParams params = cyclon_from(config);
+    if (params.push_fanout > params.view) throw ConfigError("Cyclon: fanout must be at most the view's size");
+    return [params](Env& env, Swarm& swarm, const KeyPair&) {
+      return std::make_unique<Cyclon>(env, swarm, params);
+    };
+  }
+  return [membership = hyparview_from(get<py::dict>(config, "membership")), params = plumtree_from(config)](
+             Env& env, Swarm& swarm, const KeyPair&) {
+    return std::make_unique<Plumtree>(env, swarm, membership, params);
+  };
 }
 
 }  // namespace mesocosm::python

@@ -126,8 +126,9 @@ class Plumtree(PubSub):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cyclon:
-    """Cyclon (Voulgaris et al. 2005): a small view of the network, mixed by exchanges with its oldest entries.
+class Cyclon(PubSub):
+    """Cyclon (Voulgaris et al. 2005): a small view of the network, mixed by exchanges with its oldest entries; and, in a
+    World, the gossip over it that the HyParView paper compares with.
 
     view     entries; `shuffle` of them are exchanged in every `period`, one's own address included
     walk     hops of a newcomer's walks
@@ -147,6 +148,7 @@ class Cyclon:
     def to_config(self) -> dict[str, Any]:
         """The same as plain numbers for the core; raises ConfigError for values that make no sense."""
         return {
+            "protocol": "cyclon",
             "view": _whole("Cyclon", "view", self.view),
             "shuffle": _whole("Cyclon", "shuffle", self.shuffle),
             "walk": _whole("Cyclon", "walk", self.walk, 0),

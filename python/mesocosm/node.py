@@ -267,7 +267,7 @@ class RandomSub(PubSub):
 @dataclass(frozen=True)
 class Node:
     """One kind of node. Every node has identify, ping and perf; and a protocol for messages if one is given: gossipsub,
-    floodsub, randomsub, or an epidemic baseline (Rumors, Plumtree).
+    floodsub, randomsub, or an epidemic baseline (Rumors, Plumtree, Cyclon).
 
     security     "noise", "tls" or several, the best first: what the node offers and accepts
     early_muxer  agree on the muxer inside the security handshake, which saves a round trip

@@ -77,9 +77,12 @@ def test_nonsense_networks_are_refused() -> None:
 
 
 @pytest.mark.parametrize("stack", ["full", "collapsed"])
-@pytest.mark.parametrize("protocol", [mc.Rumors(mode="push-pull", k=4, period="200ms"), mc.Plumtree()])
+@pytest.mark.parametrize(
+    "protocol",
+    [mc.Rumors(mode="push-pull", k=4, period="200ms"), mc.Plumtree(), mc.Cyclon(fanout=12, period="1s")],
+)
 def test_everybody_in_a_world_gets_everything(
-    record: Path, protocol: mc.Rumors | mc.Plumtree, stack: str
+    record: Path, protocol: mc.Rumors | mc.Plumtree | mc.Cyclon, stack: str
 ) -> None:
     world = mc.World(internet=mc.internet.uniform("20ms"), stack=stack)
     nodes = world.add(30, protocol)
@@ -97,10 +100,10 @@ def test_plumtree_in_a_world_has_no_redundancy_and_heals(record: Path) -> None:
     nodes = world.add(60, mc.Node(mc.Plumtree(), keepalive="2s"))
     world.bootstrap(nodes, mc.overlay.random(degree=4))
     nodes.subscribe("x")
-    for second in (30, 32, 34, 150, 152, 154):
+    for second in (30, 32, 34, 300, 302, 304):
         world.at(second, lambda: nodes[0].publish("x", size=1000))
     world.at(35, nodes[40:].crash)
-    run = world.run("160s", out=record)
+    run = world.run("310s", out=record)
     assert run.messages.expected.tolist() == [59] * 3 + [39] * 3
     assert run.summary().delivery_ratio == 1
     copies = np.bincount(run.duplicates["message"], minlength=6).tolist()

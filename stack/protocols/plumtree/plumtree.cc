@@ -57,6 +57,11 @@ void Plumtree::on_linked(const PeerId& peer, bool contact) {
   if (contact && hyparview_.active().size() < hyparview_.params().active) hyparview_.join(peer);
 }
 
+// Who said goodbye to somebody who is no neighbor may well be asked later.
+void Plumtree::on_lost(const PeerId& peer, bool failed) {
+  if (failed || hyparview_.is_active(peer)) hyparview_.on_failure(peer);
+}
+
 std::vector<Multiaddr> Plumtree::addresses(const PeerId& peer) const {
   return peer == swarm_.local_peer() ? swarm_.listen_addresses() : swarm_.peers().addresses(peer);
 }
@@ -86,6 +91,7 @@ void Plumtree::neighbor_down(const PeerId& peer) { plumtree_.neighbor_down(peer)
 void Plumtree::on_period() {
   env_.clock.arm_after(period_, hyparview_.params().period);
   hyparview_.on_period();
+  links_.close_idle(hyparview_.active());
 }
 
 void Plumtree::on_timer() {

@@ -1,5 +1,6 @@
 // Plumtree: its core over HyParView's, over a host's connections. Each peer that the host dials, and that speaks it too, is
 // a contact to join by while there is room in the active view: where all begin at once, the first alone would leave islands.
+// Connections that the host made for messages of HyParView end when they were not used for a period and lead to no neighbor.
 //
 //   Frame { 1 HyParViewMessage, 2 PlumtreeMessage }, one of them
 #pragma once
@@ -31,7 +32,7 @@ class Plumtree final : public PubSub,
  private:
   Result<> on_frame(const PeerId& from, const Bytes& frame) override;
   void on_linked(const PeerId& peer, bool contact) override;
-  void on_lost(const PeerId& peer) override { hyparview_.on_failure(peer); }
+  void on_lost(const PeerId& peer, bool failed) override;
   std::vector<Multiaddr> addresses(const PeerId& peer) const override;
   void send(const PeerId& to, const HyParViewMessage& message) override;
   void send(const PeerId& to, const PlumtreeMessage& message) override;

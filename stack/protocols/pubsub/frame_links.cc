@@ -1,7 +1,9 @@
 #include "stack/protocols/pubsub/frame_links.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "stack/wire/framing.h"
 
@@ -27,6 +29,7 @@ class FrameLinks::Link final : public Stream::Events {
   std::unique_ptr<Stream> stream;
   std::deque<Bytes> waiting;
   bool dialed = false;  // for a frame that was to be sent
+  bool used = false;    // since idle ones were closed
 };
 
 // What a peer writes to us.
@@ -42,7 +45,7 @@ class FrameLinks::Inbound final : public Stream::Events {
       while (!input.empty()) {
         auto frame = reader_.next(input);
         if (frame && !*frame) break;
-        if (!frame || !owner_.events_.on_frame(peer_, **frame)) {
+        if (!frame || !owner_.take(peer_, **frame)) {
           stream_->reset();
           return gone();
         }
@@ -80,6 +83,7 @@ void FrameLinks::send(const PeerId& to, const Bytes& message) {
   if (link == nullptr) link = std::make_unique<Link>(*this, to);
   if (link->waiting.size() >= kMaxWaiting) link->waiting.pop_front();
   link->waiting.push_back(length_prefixed(message));
+  link->used = true;
   if (swarm_.connected(to)) return flush(to, *link);
   link->dialed = true;
   swarm_.dial(to);
@@ -91,6 +95,21 @@ void FrameLinks::flush(const PeerId& peer, Link& link) {
     link.stream->write(std::move(link.waiting.front()));
     link.waiting.pop_front();
   }
+}
+
+Result<> FrameLinks::take(const PeerId& from, const Bytes& frame) {
+  if (const auto link = links_.find(from); link != links_.end()) link->second->used = true;
+  return events_.on_frame(from, frame);
+}
+
+void FrameLinks::close_idle(std::span<const PeerId> keep) {
+  std::vector<PeerId> idle;
+  for (auto& [peer, link] : links_) {
+    const bool used = std::exchange(link->used, false);
+    if (!link->dialed || used || !link->waiting.empty()) continue;
+    if (std::find(keep.begin(), keep.end(), peer) == keep.end()) idle.push_back(peer);
+  }
+  for (const PeerId& peer : idle) swarm_.disconnect(peer);
 }
 
 void FrameLinks::on_peer_connected(const PeerId& peer) {
@@ -106,18 +125,20 @@ void FrameLinks::on_peer_protocols(const PeerId& peer) {
   events_.on_linked(peer, !ours && connection->info().direction == Direction::outbound);
 }
 
-void FrameLinks::on_peer_disconnected(const PeerId& peer) {
-  const PeerId lost = peer;
-  links_.erase(lost);
-  inbound_.erase(lost);
-  events_.on_lost(lost);
+void FrameLinks::on_connection_closed(const Connection& connection, const Error& error) {
+  const PeerId peer = connection.info().peer;
+  if (!swarm_.connected(peer)) lose(peer, !error.ok());
 }
 
 void FrameLinks::on_dial_failed(const PeerId& peer, const Error&) {
-  if (swarm_.connected(peer)) return;
   const PeerId lost = peer;
-  links_.erase(lost);
-  events_.on_lost(lost);
+  if (!swarm_.connected(lost)) lose(lost, true);
+}
+
+void FrameLinks::lose(const PeerId& peer, bool failed) {
+  links_.erase(peer);
+  inbound_.erase(peer);
+  events_.on_lost(peer, failed);
 }
 
 void FrameLinks::on_stream(std::unique_ptr<Stream> stream) {

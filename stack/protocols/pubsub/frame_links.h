@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <span>
 
 #include "stack/swarm/swarm.h"
 
@@ -18,7 +19,8 @@ class FrameLinks final : public SwarmObserver, public ProtocolHandler {
     virtual Result<> on_frame(const PeerId& from, const Bytes& frame) = 0;
     // It is connected and speaks the protocol; perhaps told again. `contact`: the host dialed it, and not for a frame.
     virtual void on_linked(const PeerId& peer, bool contact) = 0;
-    virtual void on_lost(const PeerId& peer) = 0;  // its last connection ended, or none could be made
+    // Its last connection ended, or none could be made. Not `failed`: one side said goodbye.
+    virtual void on_lost(const PeerId& peer, bool failed) = 0;
 
    protected:
     ~Events() = default;
@@ -32,10 +34,13 @@ class FrameLinks final : public SwarmObserver, public ProtocolHandler {
 
   // Never calls back before it returns.
   void send(const PeerId& to, const Bytes& message);
+  // Says goodbye to those who were dialed for a frame, and with whom none came or went since this was called before; not to
+  // those in `keep`.
+  void close_idle(std::span<const PeerId> keep);
 
   void on_peer_connected(const PeerId& peer) override;
   void on_peer_protocols(const PeerId& peer) override;
-  void on_peer_disconnected(const PeerId& peer) override;
+  void on_connection_closed(const Connection& connection, const Error& error) override;
   void on_dial_failed(const PeerId& peer, const Error& error) override;
   void on_stream(std::unique_ptr<Stream> stream) override;
 
@@ -43,6 +48,8 @@ class FrameLinks final : public SwarmObserver, public ProtocolHandler {
   class Link;
   class Inbound;
   void flush(const PeerId& peer, Link& link);
+  Result<> take(const PeerId& from, const Bytes& frame);
+  void lose(const PeerId& peer, bool failed);
 
   Swarm& swarm_;
   ProtocolId protocol_;

@@ -24,7 +24,7 @@ class Rumors final : public PubSub, private FrameLinks::Events, private RumorsAc
  private:
   Result<> on_frame(const PeerId& from, const Bytes& frame) override;
   void on_linked(const PeerId& peer, bool contact) override;
-  void on_lost(const PeerId& peer) override { std::erase(partners_, peer); }
+  void on_lost(const PeerId& peer, bool) override { std::erase(partners_, peer); }
   void send(const PeerId& to, const RumorsMessage& message) override { links_.send(to, encode(message)); }
   void deliver(const Broadcast& message, const PeerId& from) override { topics_.delivered(message, from); }
   void duplicate(const Broadcast& message, const PeerId& from) override { topics_.duplicate(message, from); }
