@@ -45,9 +45,9 @@ PUBLISHED = 5  # messages of each node
 
 DECAY = 0.9  # of every counter,
 INTERVAL = 1.0  # s; the shortest that go and rust allow
-FORGED, FORGED_WEIGHT = 4, -100.0
+FORGED, FORGED_WEIGHT = 4, -10_000.0  # so that it stays graylisted for half a minute
 REGRAFT_PENALTY = 2  # one for the GRAFT, one more for it comes soon after the PRUNE
-BROKEN, PENALTY_WEIGHT, PENALTY_THRESHOLD = 3, -4.0, 0.5
+BROKEN, PENALTY_WEIGHT, PENALTY_THRESHOLD = 3, -4.0, 0.125
 PRAISE, PRAISE_WEIGHT = 4.0, 0.5
 FIRST, FIRST_WEIGHT = 5, 0.75
 MESH_WEIGHT, QUANTUM = 0.25, 0.5  # s
@@ -57,9 +57,9 @@ MESH = {"d": 4, "d_low": 3, "d_high": 9, "d_score": 2, "d_out": 1, "heartbeat": 
 SCORING = {
     "mesh": MESH,
     "thresholds": {
-        "gossip": -10.0,
-        "publish": -20.0,
-        "graylist": -60.0,
+        "gossip": -50.0,
+        "publish": -60.0,
+        "graylist": -100.0,
         "accept_px": 0.0,
         "opportunistic_graft": 0.0,
     },
@@ -120,9 +120,9 @@ def is_one_of(score: float, possible: Iterable[float]) -> bool:
 
 
 def penalties(events: int, seconds: float) -> list[float]:
-    """P7, weighted."""
-    excesses = (max(0.0, counter - PENALTY_THRESHOLD) for counter in counters(events, seconds))
-    return [PENALTY_WEIGHT * excess**2 for excess in excesses]
+    """P7, weighted, while there is any."""
+    excesses = (counter - PENALTY_THRESHOLD for counter in counters(events, seconds))
+    return [PENALTY_WEIGHT * excess**2 for excess in excesses if excess > 0]
 
 
 async def view(node: Peer, peer: Peer) -> tuple[float | None, bool]:
@@ -187,8 +187,7 @@ async def promise(promiser: Peer, node: Peer) -> None:
     await until(node, promiser, "P5", lambda score, _: score == praise)
     begun, mark = time.monotonic(), promiser.mark()
     names = [f"never sent to {node.name}: {number}" for number in range(BROKEN)]
-    for name in names:
-        await promiser.ask("rpc", peer=node.id, topic=TOPIC, ihave=[name])
+    await asyncio.gather(*(promiser.ask("rpc", peer=node.id, topic=TOPIC, ihave=[name]) for name in names))
     for name in names:
         await promiser.event(mark, PATIENCE, ev="control", peer=node.id, heard="iwant", topic=name)
 
@@ -308,9 +307,9 @@ async def run(folder: Path) -> None:
 
     try:
         scoring = json.dumps(SCORING)
-        nodes = [await start(name, name[:-1], "--scoring", scoring) for name in NODES]
-        scripted = {name: await start(name, "go", "--scripted") for name in SCRIPTED}
-        await play(nodes, scripted)
+        nodes = await asyncio.gather(*(start(name, name[:-1], "--scoring", scoring) for name in NODES))
+        scripted = await asyncio.gather(*(start(name, "go", "--scripted") for name in SCRIPTED))
+        await play(list(nodes), dict(zip(SCRIPTED, scripted)))
         for peer in started:
             await peer.stop()
     finally:
