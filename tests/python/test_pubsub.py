@@ -86,5 +86,5 @@ def test_nonsense_is_refused(make: Any, message: str) -> None:
 
 
 def test_a_node_takes_no_other_pubsub() -> None:
-    with pytest.raises(mc.ConfigError, match="expected a GossipSub, FloodSub or RandomSub, not str"):
+    with pytest.raises(mc.ConfigError, match="expected a protocol such as GossipSub or Plumtree, not str"):
         mc.Node("gossip")  # type: ignore[arg-type]
