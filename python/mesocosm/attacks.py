@@ -17,8 +17,8 @@ import numpy as np
 from . import _core
 from .errors import ConfigError
 from .nat import Nat
-from .node import Duration, Node, Size
-from .units import duration_ns, size_bytes
+from .node import Node
+from .units import Duration, Size, duration_ns, size_bytes
 
 if TYPE_CHECKING:
     from .overlay import Overlay

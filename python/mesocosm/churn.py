@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ConfigError
-from .node import Duration
-from .units import duration_ns
+from .units import Duration, duration_ns
 
 
 class Sessions:

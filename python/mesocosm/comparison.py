@@ -23,8 +23,8 @@ from scipy import stats
 from .analysis import Run
 from .analysis.statistics import Summary
 from .errors import ConfigError
-from .node import Duration
 from .pubsub import PubSub
+from .units import Duration
 from .variant import Variant, variant_name
 from .world import World
 

@@ -10,10 +10,8 @@ from typing import Any
 
 from .errors import ConfigError
 from .pubsub import PubSub
-from .units import duration_ns, size_bytes
+from .units import Duration, Size, duration_ns, size_bytes
 
-Duration = str | float | int
-Size = str | int
 
 _MODES = ("push", "pull", "push-pull")
 

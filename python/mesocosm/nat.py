@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ConfigError
-from .units import duration_ns
-
-Duration = str | float | int
+from .units import Duration, duration_ns
 
 SCOPES = ("endpoint-independent", "address-dependent", "address-and-port-dependent")
 PORTS = ("preservation", "overloading", "sequential", "random")

@@ -9,12 +9,10 @@ from typing import Any
 from .errors import ConfigError
 from .pubsub import PubSub
 from .score import PeerScore
-from .units import duration_ns, size_bytes
+from .units import Duration, Size, duration_ns, size_bytes
 from .variant import Variant
 from .variant import find as find_variant
 
-Duration = str | float | int
-Size = str | int
 
 SECURITIES = ("noise", "tls")
 TRANSPORTS = ("tcp", "ws")

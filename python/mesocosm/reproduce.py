@@ -50,6 +50,7 @@ from .errors import ConfigError, RunError
 SIZES = ("quick", "full")
 HOW = ("read", "read off a figure", "derived")
 _PAPERS = Path(__file__).parent / "papers"
+_MAKES_RESULTS = (".py", ".so", ".csv", ".json")
 _TOLERANCE = re.compile(r"([0-9.]+) ?(%|points)?")
 
 
@@ -412,7 +413,7 @@ def _keep(file: Path, content: bytes) -> None:
 def _read_kept(file: Path) -> tuple[Any, float] | None:
     try:
         result, seconds = pickle.loads(file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, EOFError, pickle.UnpicklingError):
         return None
     return result, seconds
 
@@ -426,9 +427,13 @@ def _kept_name(paper: Paper, name: str, case: Any) -> str:
 
 @cache
 def _code_digest() -> bytes:
-    """Of the simulator: the compiled module and the Python beside it."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    files = [Path(str(_core.__file__)), *(file for file in sources if _PAPERS not in file.parents)]
+    """Of the simulator: the compiled module, and the Python and the data beside it (in a working tree, behind links)."""
+    package = _PAPERS.parent
+    folders = [package, *(entry.resolve() for entry in package.iterdir() if entry.is_dir())]
+    found = sorted(
+        {file for folder in folders for file in folder.rglob("*") if file.suffix in _MAKES_RESULTS}
+    )
+    files = [file for file in found if _PAPERS.resolve() not in file.resolve().parents]
     digests = [hashlib.sha256(file.read_bytes()).digest() for file in files]
     return hashlib.sha256(b"".join(digests)).digest()
 

@@ -17,7 +17,7 @@ from .analysis import Run
 from .analysis.console import print_rows
 from .cli import EXIT_INTERRUPTED, guarded, print_summary, write_report
 from .errors import ConfigError
-from .node import Duration
+from .units import Duration
 from .world import World
 
 

@@ -16,9 +16,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .errors import ConfigError
-from .units import duration_ns
-
-Duration = str | float | int
+from .units import Duration, duration_ns
 
 VERDICTS = ("accept", "reject", "ignore")
 

@@ -28,10 +28,10 @@ from .churn import Sessions
 from .emulation import Namespace
 from .errors import ConfigError, RunError
 from .nat import Firewall
-from .node import Duration, Node, PubSub, Size
+from .node import Node, PubSub
 from .overlay import Overlay
 from .progress import Progress
-from .units import duration_ns, size_bytes
+from .units import Duration, Size, duration_ns, size_bytes
 from .validation import Validator, asker
 
 BACKENDS = ("flow", "packet", "real")

@@ -58,6 +58,14 @@ void plumtree(const Bytes& bytes) {
   MC_ASSERT(again && again->announcements.size() == message->announcements.size());
 }
 
+void frame(const Bytes& bytes) {
+  const auto decoded = decode_plumtree_frame(bytes);
+  if (!decoded) return;
+  MC_ASSERT(decoded->message.size() < bytes.size());
+  const bool tree = decoded->kind == PlumtreeFrame::Kind::tree;
+  tree ? plumtree(decoded->message) : hyparview(decoded->message);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -66,5 +74,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cyclon(bytes);
   hyparview(bytes);
   plumtree(bytes);
+  frame(bytes);
   return 0;
 }

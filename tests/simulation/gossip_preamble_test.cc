@@ -10,31 +10,18 @@
 
 #include "sim/run/world.h"
 #include "stack/protocols/gossipsub/preamble.h"
+#include "tests/simulation/variant_kind.h"
 #include "tests/source_path.h"
 
 using namespace mesocosm;
+using mesocosm::testing::kind_of;
+using mesocosm::testing::Settings;
 using mesocosm::testing::source_path;
 
 namespace {
 
 constexpr NodeIndex kNodes = 50;
 constexpr std::size_t kMessages = 8;
-
-using Settings = std::vector<std::pair<std::string_view, double>>;
-
-NodeKind kind_of(std::string_view name, const Settings& given = {}) {
-  const GossipSubVariants variants;
-  const GossipSubVariant& variant = **variants.find(name);
-  VariantSettings settings(variant.options);
-  for (const auto& [option, value] : given) REQUIRE(settings.set(option, value));
-  NodeKind kind;
-  GossipSubParams& params = kind.gossipsub.emplace();
-  params.flood_publish = false;
-  if (variant.adjust) variant.adjust(params, settings);
-  REQUIRE(params.validate());
-  if (variant.policy) kind.policy = [make = variant.policy, settings] { return make(settings); };
-  return kind;
-}
 
 // Says PREAMBLE and does not send the message; all else that it does is right.
 class Liar final : public PreamblePolicy {

@@ -81,4 +81,19 @@ Result<PlumtreeMessage> decode_plumtree(const Bytes& encoded) {
   return message;
 }
 
+Result<PlumtreeFrame> decode_plumtree_frame(const Bytes& encoded) {
+  using Kind = PlumtreeFrame::Kind;
+  PlumtreeFrame frame;
+  std::size_t messages = 0;
+  ProtoReader reader(encoded);
+  while (reader.next()) {
+    const bool membership = reader.tag() == proto_bytes(static_cast<std::uint32_t>(Kind::membership));
+    if (!membership && reader.tag() != proto_bytes(static_cast<std::uint32_t>(Kind::tree))) continue;
+    frame = {.kind = membership ? Kind::membership : Kind::tree, .message = reader.bytes()};
+    ++messages;
+  }
+  if (!reader.ok() || messages != 1) return fail(ErrorCode::bad_encoding, "not a frame of one message");
+  return frame;
+}
+
 }  // namespace mesocosm

@@ -1,6 +1,7 @@
 // What Plumtree's nodes tell each other.
 //
 //   PlumtreeMessage { 1 kind, 2 Broadcast message, 3 repeated Announcement { 1 id, 2 round }, 4 round }
+//   PlumtreeFrame   { 1 HyParViewMessage, 2 PlumtreeMessage }, one of them
 #pragma once
 
 #include <cstdint>
@@ -33,5 +34,22 @@ struct PlumtreeMessage {
 void write_plumtree(ProtoWriter& out, const PlumtreeMessage& message);
 // Shares the buffer. Errors: bad_encoding, too_large.
 Result<PlumtreeMessage> decode_plumtree(const Bytes& encoded);
+
+// What goes over a connection: the tree's messages, and those of the membership under it.
+struct PlumtreeFrame {
+  enum class Kind : std::uint8_t { membership = 1, tree = 2 };
+  Kind kind = Kind::membership;
+  Bytes message = {};  // encoded
+};
+// `write` is given the ProtoWriter of the frame's message.
+template <class Write>
+Bytes encode_plumtree_frame(PlumtreeFrame::Kind kind, Write&& write) {
+  ByteWriter bytes;
+  ProtoWriter out(bytes);
+  out.message(static_cast<std::uint32_t>(kind), write);
+  return bytes.take();
+}
+// Shares the buffer. Error: bad_encoding.
+Result<PlumtreeFrame> decode_plumtree_frame(const Bytes& encoded);
 
 }  // namespace mesocosm

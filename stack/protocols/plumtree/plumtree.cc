@@ -3,8 +3,6 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::uint32_t kMembership = 1;
-constexpr std::uint32_t kTree = 2;
 constexpr std::size_t kAroundMessage = 1 << 20;  // announcements, entries with their addresses
 
 }  // namespace
@@ -27,21 +25,16 @@ Result<MessageId> Plumtree::publish(std::string_view topic, ByteView data) {
   return id;
 }
 
-Result<> Plumtree::on_frame(const PeerId& from, const Bytes& frame) {
-  ProtoReader reader(frame);
-  while (reader.next()) {
-    if (reader.tag() == proto_bytes(kMembership)) {
-      if (auto done = on_membership(from, reader.bytes()); !done) return done;
-    } else if (reader.tag() == proto_bytes(kTree)) {
-      const auto message = decode_plumtree(reader.bytes());
-      if (!message) return tl::unexpected(message.error());
-      hyparview_.on_neighbor_traffic(from);
-      if (auto done = plumtree_.on_message(from, *message, env_.clock.now()); !done) return done;
-      arm();
-    }
-  }
-  if (!reader.ok()) return fail(ErrorCode::bad_encoding, "not a frame of Plumtree");
-  return {};
+Result<> Plumtree::on_frame(const PeerId& from, const Bytes& encoded) {
+  const auto frame = decode_plumtree_frame(encoded);
+  if (!frame) return tl::unexpected(frame.error());
+  if (frame->kind == PlumtreeFrame::Kind::membership) return on_membership(from, frame->message);
+  const auto message = decode_plumtree(frame->message);
+  if (!message) return tl::unexpected(message.error());
+  hyparview_.on_neighbor_traffic(from);
+  const auto done = plumtree_.on_message(from, *message, env_.clock.now());
+  arm();
+  return done;
 }
 
 Result<> Plumtree::on_membership(const PeerId& from, const Bytes& encoded) {
@@ -67,10 +60,8 @@ std::vector<Multiaddr> Plumtree::addresses(const PeerId& peer) const {
 }
 
 void Plumtree::send(const PeerId& to, const HyParViewMessage& message) {
-  ByteWriter bytes;
-  ProtoWriter out(bytes);
-  out.message(kMembership, [&](ProtoWriter& nested) { write_hyparview(nested, message, *this); });
-  links_.send(to, bytes.take());
+  links_.send(to, encode_plumtree_frame(PlumtreeFrame::Kind::membership,
+                                        [&](ProtoWriter& out) { write_hyparview(out, message, *this); }));
 }
 
 void Plumtree::send(const PeerId& to, const PlumtreeMessage& message) {
@@ -78,10 +69,8 @@ void Plumtree::send(const PeerId& to, const PlumtreeMessage& message) {
     env_.trace.record(
         {.kind = TraceKind::ihave_sent, .peer = to.hash(), .value = message.announcements.size()});
   }
-  ByteWriter bytes;
-  ProtoWriter out(bytes);
-  out.message(kTree, [&](ProtoWriter& nested) { write_plumtree(nested, message); });
-  links_.send(to, bytes.take());
+  links_.send(to, encode_plumtree_frame(PlumtreeFrame::Kind::tree,
+                                        [&](ProtoWriter& out) { write_plumtree(out, message); }));
 }
 
 void Plumtree::neighbor_up(const PeerId& peer) { plumtree_.neighbor_up(peer); }

@@ -1,8 +1,6 @@
 // Plumtree: its core over HyParView's, over a host's connections. Each peer that the host dials, and that speaks it too, is
 // a contact to join by while there is room in the active view: where all begin at once, the first alone would leave islands.
 // Connections that the host made for messages of HyParView end when they were not used for a period and lead to no neighbor.
-//
-//   Frame { 1 HyParViewMessage, 2 PlumtreeMessage }, one of them
 #pragma once
 
 #include "stack/protocols/hyparview/core.h"
@@ -30,7 +28,7 @@ class Plumtree final : public PubSub,
   const PlumtreeCore& core() const { return plumtree_; }
 
  private:
-  Result<> on_frame(const PeerId& from, const Bytes& frame) override;
+  Result<> on_frame(const PeerId& from, const Bytes& encoded) override;
   void on_linked(const PeerId& peer, bool contact) override;
   void on_lost(const PeerId& peer, bool failed) override;
   std::vector<Multiaddr> addresses(const PeerId& peer) const override;
