@@ -32,7 +32,7 @@ Result<> Plumtree::on_frame(const PeerId& from, const Bytes& encoded) {
   const auto message = decode_plumtree(frame->message);
   if (!message) return tl::unexpected(message.error());
   hyparview_.on_neighbor_traffic(from);
-  const auto done = plumtree_.on_message(from, *message, env_.clock.now());
+  auto done = plumtree_.on_message(from, *message, env_.clock.now());
   arm();
   return done;
 }
