@@ -175,10 +175,13 @@ bool AdversaryCore::seen(const Message& message, Time now) {
   return seen_before_.count(key) > 0 || !seen_.insert(key).second;
 }
 
+// Not to its author either: who got its own message back would take it for a forgery and score us down (P4).
 void AdversaryCore::forward(std::size_t topic, PeerIndex from, const RpcPart& part) {
   receivers_.clear();
+  const auto message = decode_message(part);
+  MC_ASSERT(message);  // it was read on its arrival
   for (PeerIndex peer : topics_[topic].mesh) {
-    if (peer != from) receivers_.push_back(peer);
+    if (peer != from && !equal(peers_[peer].id.bytes(), message->from)) receivers_.push_back(peer);
   }
   rng_.shuffle(std::span(receivers_));
   counters_.messages_forwarded += receivers_.size();

@@ -119,6 +119,20 @@ TEST_CASE("it behaves by passing each message on once, to all but who sent it", 
   CHECK(one.core.counters().messages_received == 2);  // none is looked at any more
 }
 
+TEST_CASE("a message is not passed on to its author, from whoever it came", "[attacks]") {
+  Single one(std::make_shared<SlowValidation>(2s));
+  const PeerIndex author = one.member(1), other = one.member(2), last = one.member(3);
+  one.rpc(other, message(1, 7));
+  CHECK(one.log.messages == std::vector<std::vector<PeerIndex>>{{last}});
+  one.enter(Phase::attacking);
+  one.rpc(last, message(1, 8), 1s);
+  one.core.on_deadline(Time(3s));
+  CHECK(one.log.messages == std::vector<std::vector<PeerIndex>>{{last}, {other}});
+  one.rpc(author, message(2, 9), 3s);
+  one.core.on_deadline(Time(5s));
+  CHECK(one.log.messages.back() == std::vector<PeerIndex>{last});
+}
+
 TEST_CASE("a message is passed on again when it was forgotten", "[attacks]") {
   Single one(std::make_shared<Degrade>(1.0), {.seen_ttl = 10s});
   const PeerIndex a = one.member(1);
