@@ -14,6 +14,7 @@
 #include "attacks/slow_validation/slow_validation.h"
 #include "python/bind.h"
 #include "python/config.h"
+#include "python/dict.h"
 #include "sim/run/world.h"
 
 namespace py = pybind11;
@@ -26,16 +27,6 @@ using attacks::Mind;
 using attacks::Mischief;
 using attacks::Phase;
 using Indices = py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>;
-
-template <class T>
-T get(const py::dict& config, const char* key) {
-  if (!config.contains(key)) throw ConfigError(std::string("attack: missing configuration: ") + key);
-  return config[key].cast<T>();
-}
-
-Duration duration(const py::dict& config, const char* key) {
-  return Duration(get<std::int64_t>(config, key));
-}
 
 // An attack's class with these arguments, for each adversary that asks or for all together.
 template <class T, class... Args>

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "python/dict.h"
 #include "sim/run/world.h"
 #include "stack/protocols/cyclon/cyclon.h"
 #include "stack/protocols/plumtree/plumtree.h"
@@ -11,16 +12,6 @@ namespace py = pybind11;
 
 namespace mesocosm::python {
 namespace {
-
-template <class T>
-T get(const py::dict& config, const char* key) {
-  if (!config.contains(key)) throw ConfigError(std::string("missing configuration: ") + key);
-  return config[key].cast<T>();
-}
-
-Duration duration(const py::dict& config, const char* key) {
-  return Duration(get<std::int64_t>(config, key));
-}
 
 BroadcastLimits limits_from(const py::dict& config) {
   BroadcastLimits limits;

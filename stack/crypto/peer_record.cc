@@ -10,7 +10,7 @@ namespace mesocosm {
 namespace {
 
 constexpr std::string_view kDomain = "libp2p-peer-record";
-constexpr std::array<std::uint8_t, 2> kPayloadType{0x03,
+constexpr std::array<std::uint8_t, 2> kRecordType{0x03,
                                                    0x01};  // the multicodec libp2p-peer-record, big-endian
 
 // PeerRecord {1 peer_id, 2 seq, 3 repeated addresses {1 multiaddr}}.
@@ -65,13 +65,13 @@ Result<PeerRecord> decode(const Bytes& payload) {
 }  // namespace
 
 Bytes seal_peer_record(const KeyPair& signer, std::uint64_t seq, std::span<const Multiaddr> addresses) {
-  return seal_envelope(signer, kDomain, kPayloadType, encode(signer.peer_id(), seq, addresses));
+  return seal_envelope(signer, kDomain, kRecordType, encode(signer.peer_id(), seq, addresses));
 }
 
 Result<PeerRecord> open_peer_record(const Bytes& envelope) {
   const Result<SignedEnvelope> opened = open_envelope(envelope, kDomain);
   if (!opened) return tl::unexpected(opened.error());
-  if (!equal(opened->payload_type, kPayloadType))
+  if (!equal(opened->payload_type, kRecordType))
     return fail(ErrorCode::bad_encoding, "peer record: an envelope of something else");
   Result<PeerRecord> record = decode(opened->payload);
   if (record && record->peer != opened->signer.peer_id())

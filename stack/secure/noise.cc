@@ -15,7 +15,7 @@ namespace mesocosm {
 namespace {
 
 constexpr std::string_view kProtocolName = "Noise_XX_25519_ChaChaPoly_SHA256";
-constexpr std::string_view kSignaturePrefix = "noise-libp2p-static-key:";
+constexpr std::string_view kStaticKeyPrefix = "noise-libp2p-static-key:";
 constexpr std::size_t kMaxMuxers = 64;
 static_assert(kProtocolName.size() == 32);  // so that it is the first hash itself
 
@@ -25,7 +25,7 @@ void put_length(MutableByteView out, std::size_t length) {
 }
 
 std::string signed_text(const NoiseKey& static_public) {
-  std::string text(kSignaturePrefix);
+  std::string text(kStaticKeyPrefix);
   text += as_text(static_public);
   return text;
 }

@@ -14,10 +14,10 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::string_view kSignaturePrefix = "libp2p-tls-handshake:";
+constexpr std::string_view kCertificatePrefix = "libp2p-tls-handshake:";
 constexpr std::uint8_t kExtensionId[] = {0x2b, 6, 1, 4, 1, 0x83, 0xa2, 0x5a, 1, 1};  // 1.3.6.1.4.1.53594.1.1
 constexpr const char* kExtensionText = "1.3.6.1.4.1.53594.1.1";
-constexpr const char* kName = "libp2p";
+constexpr const char* kCommonName = "libp2p";
 constexpr std::int64_t kDay = 24 * 60 * 60;
 constexpr std::int64_t kLifetime = 36'525 * kDay;  // a hundred years
 constexpr std::uint8_t kSequence = 0x30, kOctetString = 4;
@@ -77,7 +77,7 @@ Bytes encode_signed_key(ByteView public_key, ByteView signature) {
 }
 
 std::string signed_text(ByteView subject_public_key_info) {
-  return std::string(kSignaturePrefix) + std::string(as_text(subject_public_key_info));
+  return std::string(kCertificatePrefix) + std::string(as_text(subject_public_key_info));
 }
 
 Bytes subject_public_key_info(X509* certificate) {
@@ -106,7 +106,7 @@ void set_names(X509* certificate, TlsRandom& random) {
   for (std::uint8_t byte : serial) number = number << 8 | byte;
   MC_ASSERT(ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), (number >> 1) | 1) == 1);
   for (X509_NAME* name : {X509_get_subject_name(certificate), X509_get_issuer_name(certificate)}) {
-    const auto* text = reinterpret_cast<const unsigned char*>(kName);
+    const auto* text = reinterpret_cast<const unsigned char*>(kCommonName);
     MC_ASSERT(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, text, -1, -1, 0) == 1);
   }
 }

@@ -22,7 +22,7 @@
 namespace mesocosm {
 namespace {
 
-constexpr const char* kName = "MESOCOSM";
+constexpr const char* kGeneratorName = "MESOCOSM";
 constexpr std::size_t kMaxRequest = 64 * 1024;
 
 thread_local TlsRandom* current = nullptr;
@@ -69,7 +69,7 @@ const OSSL_DISPATCH kGenerator[] = {
     {OSSL_FUNC_RAND_GET_CTX_PARAMS, reinterpret_cast<Function>(get_parameters)},
     {0, nullptr}};
 const OSSL_ALGORITHM kGenerators[] = {
-    {kName, "provider=mesocosm", kGenerator, "the running handshake's seed"},
+    {kGeneratorName, "provider=mesocosm", kGenerator, "the running handshake's seed"},
     {nullptr, nullptr, nullptr, nullptr}};
 
 const OSSL_ALGORITHM* query_generator(void*, int operation, int* no_cache) {
@@ -174,8 +174,8 @@ OSSL_LIB_CTX* make_library(OSSL_provider_init_fn* start) {
   MC_ASSERT(library != nullptr);
   MC_ASSERT(OSSL_PROVIDER_add_builtin(library, "mesocosm", start) == 1);
   MC_ASSERT(OSSL_PROVIDER_load(library, "mesocosm") != nullptr);
-  MC_ASSERT(RAND_set_DRBG_type(library, kName, nullptr, nullptr, nullptr) == 1);
-  MC_ASSERT(RAND_set_seed_source_type(library, kName, nullptr) == 1);
+  MC_ASSERT(RAND_set_DRBG_type(library, kGeneratorName, nullptr, nullptr, nullptr) == 1);
+  MC_ASSERT(RAND_set_seed_source_type(library, kGeneratorName, nullptr) == 1);
   return library;
 }
 

@@ -16,7 +16,7 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::size_t kMaxText =
+constexpr std::size_t kMaxAddressText =
     10 * Multiaddr::kMaxSize;  // "/p2p-websocket-star" is the longest text for its bytes, which are two
 
 // A kind of value. Texts are what stands between two slashes, except that a path is the rest of the address.
@@ -343,7 +343,7 @@ Result<> parse_component(std::string_view& text, ByteWriter& out) {
 }  // namespace
 
 Result<Multiaddr> Multiaddr::parse(std::string_view text) {
-  if (text.size() > kMaxText) return fail(ErrorCode::too_large, "multiaddr: too long");
+  if (text.size() > kMaxAddressText) return fail(ErrorCode::too_large, "multiaddr: too long");
   while (text.ends_with('/')) text.remove_suffix(1);
   if (!text.starts_with('/'))
     return fail(ErrorCode::bad_encoding, "multiaddr: must begin with a slash and a component");

@@ -13,7 +13,7 @@ namespace mesocosm {
 namespace {
 
 constexpr std::size_t kMaxInlinedKey = 42;
-constexpr std::size_t kMaxText = 128;  // the longest form, base16 of a CID, is shorter
+constexpr std::size_t kMaxPeerIdText = 128;  // the longest form, base16 of a CID, is shorter
 constexpr std::uint8_t kIdentity = static_cast<std::uint8_t>(HashCode::identity);
 constexpr std::uint8_t kSha256 = static_cast<std::uint8_t>(HashCode::sha2_256);
 
@@ -60,7 +60,7 @@ Result<PeerId> PeerId::decode(ByteView multihash) {
 }
 
 Result<PeerId> PeerId::parse(std::string_view text) {
-  if (text.size() > kMaxText) return fail(ErrorCode::too_large, "peer id: text too long");
+  if (text.size() > kMaxPeerIdText) return fail(ErrorCode::too_large, "peer id: text too long");
   if (text.starts_with('1') || text.starts_with("Qm")) {
     const Result<Bytes> multihash = decode_base(Base::base58btc, text);
     if (!multihash) return tl::unexpected(multihash.error());

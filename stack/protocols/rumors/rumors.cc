@@ -5,7 +5,7 @@
 namespace mesocosm {
 namespace {
 
-constexpr std::size_t kMaxBatch = 2 << 20;  // a message's rumors but the largest, and what is around them
+constexpr std::size_t kMaxFrame = 2 << 20;  // a message's rumors but the largest, and what is around them
 
 }  // namespace
 
@@ -15,7 +15,7 @@ Rumors::Rumors(Env& env, Swarm& swarm, const RumorsParams& params)
       topics_(env),
       core_(params, swarm.local_peer(), static_cast<std::uint64_t>(env.clock.unix_nanoseconds()),
             rng_.fork("core"), *this),
-      links_(swarm, "/mesocosm/rumors/1.0.0", params.limits.max_message + kMaxBatch, *this) {
+      links_(swarm, "/mesocosm/rumors/1.0.0", params.limits.max_message + kMaxFrame, *this) {
   env_.clock.arm_after(
       cycle_,
       Duration(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(params.period.count())))));
