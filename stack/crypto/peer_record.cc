@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kDomain = "libp2p-peer-record";
 constexpr std::array<std::uint8_t, 2> kRecordType{0x03,
-                                                   0x01};  // the multicodec libp2p-peer-record, big-endian
+                                                  0x01};  // the multicodec libp2p-peer-record, big-endian
 
 // PeerRecord {1 peer_id, 2 seq, 3 repeated addresses {1 multiaddr}}.
 Bytes encode(const PeerId& peer, std::uint64_t seq, std::span<const Multiaddr> addresses) {
