@@ -214,8 +214,9 @@ def _results(work: _Work, count: int, processes: int, visible: bool) -> list[dic
     global _work
     console = Console(stderr=True)
     if processes == 1:
-        numbers = track(range(count), "runs", console=console, disable=not visible)
-        return [work(number) for number in numbers]
+        # A run that raises does so inside track, whose thread ends with it; Python would wait for it at its exit.
+        runs = map(work, range(count))
+        return list(track(runs, "runs", total=count, console=console, disable=not visible))
     _work = work  # scenarios and variants need no pickling where processes are forked
     try:
         with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:

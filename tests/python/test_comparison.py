@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from types import SimpleNamespace
 
 import mesocosm as mc
@@ -51,6 +52,18 @@ def test_the_number_of_processes_changes_nothing(compared: mc.Comparison) -> Non
     alone = mc.compare(build, ["v1.1", Thin], until="12s", seeds=[0, 1], params={"nodes": 30}, processes=1)
     both = compared.runs[compared.runs.seed < 2].drop(columns="half").reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.runs, both)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_run_raises_is_raised_and_leaves_no_thread(processes: int) -> None:
+    def broken(p: SimpleNamespace) -> mc.World:
+        raise RuntimeError("boom")
+
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="boom") as raised:
+        mc.compare(broken, ["v1.0", "v1.1"], until="1s", seeds=[0], processes=processes)
+    assert raised.tb is not None  # which holds the frames of compare
+    assert threading.active_count() == before  # Python would wait for it at its exit
 
 
 def test_means_have_student_intervals(compared: mc.Comparison) -> None:
