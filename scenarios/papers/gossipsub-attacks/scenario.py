@@ -16,7 +16,7 @@ HONEST = {"quick": 100, "full": 1000}
 TENTH = {
     "quick": 10,
     "full": 1,
-}  # adversaries are scaled with the honest, so that each of these meets as many
+}  # who attack all are scaled with the honest, so that each of these meets as many
 RATE = {"quick": 10, "full": 120}  # messages a second, of all publishers together
 PUBLISH, ATTACK, FLASH, STOP, END = 30, 60, 90, 150, 180  # s
 OVERLAY = mc.overlay.random(degree=40)  # each dials 20 others, so that it has about 40
@@ -126,12 +126,12 @@ def _attack(world: mc.World, attack: str, honest: mc.Nodes, publishers: mc.Nodes
     """As scripts/configs/1k-attack-*.json of gossipsub-hardening have it."""
     most = min(100, len(honest))
     if attack == "eclipse one":
-        world.attack(mc.attacks.Eclipse(publishers[0], 1000 // tenth, at=ATTACK))
+        world.attack(mc.attacks.Eclipse(publishers[0], 1000, at=ATTACK))
     elif attack == "eclipse network":
         world.attack(mc.attacks.Eclipse(honest, 4000 // tenth, connections=most, at=ATTACK))
     elif attack == "eclipse publishers":
         each = min(100, len(publishers))
-        world.attack(mc.attacks.Eclipse(publishers, 1000 // tenth, connections=each, at=ATTACK))
+        world.attack(mc.attacks.Eclipse(publishers, 1000, connections=each, at=ATTACK))
     elif attack == "censor":
         many = 2000 // tenth
         world.attack(mc.attacks.Censor(honest, many, authors=publishers[0], connections=most, at=ATTACK))
