@@ -13,10 +13,8 @@ import mesocosm as mc
 
 TOPIC = "blocks"
 HONEST = {"quick": 100, "full": 1000}
-TENTH = {
-    "quick": 10,
-    "full": 1,
-}  # who attack all are scaled with the honest, so that each of these meets as many
+# Adversaries of everybody are scaled with the honest, so that each of these meets as many.
+TENTH = {"quick": 10, "full": 1}
 RATE = {"quick": 10, "full": 120}  # messages a second, of all publishers together
 PUBLISH, ATTACK, FLASH, STOP, END = 30, 60, 90, 150, 180  # s
 OVERLAY = mc.overlay.random(degree=40)  # each dials 20 others, so that it has about 40
